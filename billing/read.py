@@ -1,0 +1,33 @@
+"""Reads the raw rows of one file, and their digest."""
+
+import hashlib
+from collections.abc import Iterator
+
+from django.db import connection
+from psycopg import sql
+
+from billing.models import RawRow
+from billing.write import COLUMNS, partition
+
+
+def rows_after(connection_id: int, source_file_id: int, row_number: int = 0, limit: int = 100) -> list[RawRow]:
+    """At most `limit` rows of the file, in file order, behind `row_number`."""
+    rows = RawRow.objects.filter(connection_id=connection_id, source_file_id=source_file_id)
+    return list(rows.filter(row_number__gt=row_number).order_by("row_number")[:limit])
+
+
+def rows_digest(connection_id: int, source_file_id: int) -> str:
+    """SHA-256, in hex, of the file's rows as they stand in the database, in binary COPY format."""
+    digest = hashlib.sha256()
+    for data in _binary_rows(connection_id, source_file_id):
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _binary_rows(connection_id: int, source_file_id: int) -> Iterator[bytes | memoryview]:
+    rows = sql.SQL(
+        "COPY (SELECT {} FROM {} WHERE connection_id = {} AND source_file_id = {} ORDER BY row_number)"
+        " TO STDOUT (FORMAT binary)"
+    ).format(COLUMNS, partition(connection_id), sql.Literal(connection_id), sql.Literal(source_file_id))
+    with connection.cursor() as cursor, cursor.copy(rows) as copy:
+        yield from copy

@@ -1,0 +1,55 @@
+"""The audit of discoveries, and the lock that keeps them one at a time per connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from django.utils import timezone
+
+from ingestion.errors import IngestionError, WorkerCrashed
+from ingestion.models import ClientConnection, DiscoveryRun
+from ingestion.pipeline.identify_new import Discovery
+
+Outcome = DiscoveryRun.Outcome
+# The first half of the advisory lock's key; the second is the connection's id.
+LOCK_CLASS = 0x4B4358
+
+
+@contextmanager
+def one_at_a_time(connection_id: int) -> Iterator[bool]:
+    """True inside where no other session discovers this connection; PostgreSQL frees the lock of a dead one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, connection_id])
+        alone: bool = cursor.fetchone()[0]
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, connection_id])
+
+
+def begin_run(client_connection: ClientConnection, actor: str) -> DiscoveryRun:
+    """A running discovery; one that was left running by a dead worker is closed. Holding the lock."""
+    dead = DiscoveryRun.objects.filter(connection=client_connection, outcome=Outcome.RUNNING)
+    dead.update(
+        outcome=Outcome.FAILED,
+        ended_at=timezone.now(),
+        error_code=WorkerCrashed.code,
+        error_message="The worker died during the discovery.",
+    )
+    return DiscoveryRun.objects.create(connection=client_connection, actor=actor)
+
+
+def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = None) -> DiscoveryRun:
+    """Close the run with what was found, and with the error that ended it early."""
+    run.outcome = Outcome.FAILED if error else Outcome.SUCCEEDED
+    run.ended_at = timezone.now()
+    run.listed, run.listed_bytes, run.registered = found.listed, found.listed_bytes, found.registered
+    run.counts = dict(found.counts)
+    if error:
+        run.error_code, run.error_message, run.next_action = error.code, str(error), error.next_action
+    run.save()
+    if not error:
+        ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
+    return run

@@ -1,0 +1,19 @@
+"""HOW data comes in: clients, exports, deliveries, the file registry and its audit."""
+
+from ingestion.models.audit import DiscoveryRun, LoadAttempt
+from ingestion.models.client import Client, ClientConnection
+from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
+from ingestion.models.export import Export
+from ingestion.models.source_file import SourceFile
+
+__all__ = [
+    "Client",
+    "ClientConnection",
+    "Delivery",
+    "DeliveryFile",
+    "DeliveryScope",
+    "DiscoveryRun",
+    "Export",
+    "LoadAttempt",
+    "SourceFile",
+]

@@ -1,0 +1,120 @@
+"""Clients, and the bucket + prefix each connection reads through a role."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from billing.partitions import create_partition
+
+ROLE_ARN = r"^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$"
+KMS_KEY_ARN = r"^arn:(aws|aws-cn|aws-us-gov):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
+BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"
+ACCOUNT_ID = r"^[0-9]{12}$"
+# A name that is all digits could not be told from an id on the command line.
+NAME = r"[^0-9]"
+
+
+def new_external_id() -> str:
+    """A random external id: KCX makes it, nobody enters it."""
+    return str(uuid.uuid4())
+
+
+class Client(models.Model):
+    """A customer of KCX."""
+
+    name = models.CharField(max_length=200, unique=True)
+    enabled = models.BooleanField(default=True, help_text="Nothing of a disabled client is listed or loaded.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ClientConnection(models.Model):
+    """One bucket + prefix of a client, reached by one IAM role."""
+
+    FROZEN = ("bucket", "prefix")
+
+    client = models.ForeignKey(Client, models.PROTECT, related_name="connections")
+    name = models.CharField(max_length=200, unique=True, validators=[RegexValidator(NAME)])
+    bucket = models.CharField(max_length=63, validators=[RegexValidator(BUCKET)])
+    prefix = models.CharField(
+        max_length=1024, blank=True, help_text="Used exactly as entered: S3 keeps every slash apart."
+    )
+    region = models.CharField(max_length=30, default="us-east-1", validators=[RegexValidator(REGION)])
+    role_arn = models.CharField(max_length=2048, blank=True, validators=[RegexValidator(ROLE_ARN)])
+    external_id = models.CharField(max_length=64, unique=True, editable=False, default=new_external_id)
+    bucket_owner = models.CharField(
+        max_length=12,
+        blank=True,
+        validators=[RegexValidator(ACCOUNT_ID)],
+        help_text="The account that owns the bucket, where it is not the role's own.",
+    )
+    kms_key_arn = models.CharField("KMS key ARN", max_length=2048, blank=True, validators=[RegexValidator(KMS_KEY_ARN)])
+    enabled = models.BooleanField(default=False)
+    load_new_exports = models.BooleanField(
+        "load whatever appears", default=False, help_text="Off: a new export waits for a decision."
+    )
+    unverified_reason = models.TextField(
+        blank=True, help_text="Why it was enabled without a passed access check; set in the shell only."
+    )
+    discover_every = models.DurationField(default=timedelta(hours=1))
+    next_discovery_at = models.DateTimeField(default=timezone.now)
+    last_discovered_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(role_arn="") | Q(role_arn__regex=ROLE_ARN), name="connection_role_arn"),
+            models.CheckConstraint(condition=Q(bucket__regex=BUCKET), name="connection_bucket"),
+            models.CheckConstraint(condition=Q(name__regex=NAME), name="connection_name_is_no_number"),
+            models.CheckConstraint(condition=Q(enabled=False) | ~Q(role_arn=""), name="connection_enabled_has_role"),
+            models.CheckConstraint(
+                condition=Q(discover_every__gte=timedelta(minutes=1)), name="connection_discover_every"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def owner(self) -> str:
+        """The account that must own the bucket: sent with every call to S3."""
+        return self.bucket_owner or self.role_arn.split(":")[4]
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition: aws, aws-cn or aws-us-gov; told by the role, else by the region."""
+        if self.role_arn:
+            return self.role_arn.split(":")[1]
+        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rpartition("-")[0].rpartition("-")[0], "aws")
+
+    def save(self, **options: Any) -> None:  # noqa: ANN401  # Django's signature
+        """Save; a new connection gets its partition of raw rows in the same transaction."""
+        new = self._state.adding
+        with transaction.atomic():
+            super().save(**options)
+            if new:
+                create_partition(self.pk)
+
+    def clean(self) -> None:
+        """Refuse to move a connection that has files: its registry would speak of another bucket."""
+        if self.pk is None or not self.files.exists():
+            return
+        before = ClientConnection.objects.get(pk=self.pk)
+        changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
+        if changed:
+            raise ValidationError(
+                {name: "Frozen: files of this connection are registered. Add another connection." for name in changed}
+            )

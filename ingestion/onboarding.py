@@ -1,0 +1,71 @@
+"""Making a connection: the client, the external id, the two policies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from django.conf import settings
+from django.db import transaction
+
+from ingestion.aws_errors import translated
+from ingestion.models import Client, ClientConnection
+from ingestion.pipeline.assume_role import CONFIG
+from ingestion.policies import Policy, permission_policy, trust_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Enabling:
+    """Enable at once, load whatever appears; `reason` says why without a passed access check."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarded:
+    """A new connection, and what the client is sent."""
+
+    connection: ClientConnection
+    trust_policy: Policy
+    permission_policy: Policy
+
+
+def kcx_account_id(region: str) -> str:
+    """The account clients trust: KCX_AWS_ACCOUNT_ID, else that of KCX's own identity. Raises IngestionError."""
+    if settings.KCX_AWS_ACCOUNT_ID:
+        return str(settings.KCX_AWS_ACCOUNT_ID)
+    with translated("Finding KCX's own AWS account (set KCX_AWS_ACCOUNT_ID to name it)"):
+        return boto3.client("sts", region_name=region, config=CONFIG).get_caller_identity()["Account"]
+
+
+def policies_of(connection: ClientConnection) -> tuple[Policy, Policy]:
+    """The trust policy and the permission policy of the connection's role. Raises IngestionError."""
+    return (
+        trust_policy(connection.partition, kcx_account_id(connection.region), connection.external_id),
+        permission_policy(connection.partition, connection.bucket, connection.prefix, connection.kms_key_arn),
+    )
+
+
+@transaction.atomic
+def onboard(client_name: str, values: dict[str, Any], enabling: Enabling | None = None) -> Onboarded:
+    """Create the connection (and the client, if new) from a ClientConnection's own field names.
+
+    Raises ValidationError where a value is refused, IngestionError where KCX's account is not known;
+    then nothing is created.
+    """
+    client, _ = Client.objects.get_or_create(name=client_name)
+    connection = ClientConnection(client=client, **values)
+    connection.name = connection.name or free_name(f"{client_name} {connection.bucket}")
+    if enabling:
+        connection.enabled = connection.load_new_exports = True
+        connection.unverified_reason = enabling.reason
+    connection.full_clean()
+    connection.save()
+    return Onboarded(connection, *policies_of(connection))
+
+
+def free_name(wanted: str) -> str:
+    """`wanted`, or the first of `wanted 2`, `wanted 3`, ... that no connection has."""
+    taken = set(ClientConnection.objects.filter(name__startswith=wanted).values_list("name", flat=True))
+    if wanted not in taken:
+        return wanted
+    return next(name for n in range(2, len(taken) + 3) if (name := f"{wanted} {n}") not in taken)

@@ -1,0 +1,78 @@
+"""Step 1 of 7: the client's role, by STS and external id -> a boto3 session that renews itself."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from mypy_boto3_s3 import S3Client
+
+from ingestion.aws_errors import translated
+from ingestion.errors import NoIdentity
+from ingestion.policies import permission_policy
+
+# `adaptive` would let one client's throttling slow another's; botocore's default changed in 2026: be explicit.
+CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 6},
+    connect_timeout=5,
+    read_timeout=60,
+    tcp_keepalive=True,
+    user_agent_appid="kcx",
+)
+# With 900 botocore would call STS for every request; more than an hour fails under role chaining.
+SESSION_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAccess:
+    """All that is needed to reach one connection's bucket. `prefix` is exact; `owner` is an account id."""
+
+    connection_id: int
+    role_arn: str
+    external_id: str
+    region: str
+    bucket: str
+    prefix: str
+    owner: str
+    kms_key_arn: str = ""
+
+
+def s3_client(access: RoleAccess, run: str) -> S3Client:
+    """An S3 client under the connection's role; `run` (as `d12`, `a345`) is what CloudTrail shows for it.
+
+    Raises NoIdentity where KCX has no AWS identity of its own. STS is asked with the first request.
+    """
+    session = botocore.session.Session()
+    session.set_config_variable("region", access.region)
+    # The only hook botocore has for credentials of one's own; every tool that renews them uses it.
+    session._credentials = _credentials(access, run)  # noqa: SLF001
+    return boto3.Session(botocore_session=session).client("s3", config=CONFIG)
+
+
+def request_arguments(access: RoleAccess, run: str) -> dict[str, str | int]:
+    """What is sent with AssumeRole, besides the role: external id, session name, duration and session policy."""
+    policy = permission_policy(access.role_arn.split(":")[1], access.bucket, access.prefix, access.kms_key_arn)
+    return {
+        "ExternalId": access.external_id,
+        "RoleSessionName": f"kcx-c{access.connection_id}-{run}",
+        "DurationSeconds": SESSION_SECONDS,
+        "Policy": json.dumps(policy, separators=(",", ":")),
+    }
+
+
+def _credentials(access: RoleAccess, run: str) -> DeferredRefreshableCredentials:
+    own = botocore.session.Session()
+    with translated("Finding KCX's own AWS identity"):
+        identity = own.get_credentials()
+    if identity is None:
+        raise NoIdentity("KCX has no AWS identity: boto3's default chain found no credentials.")
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=partial(own.create_client, region_name=access.region, config=CONFIG),
+        source_credentials=identity,
+        role_arn=access.role_arn,
+        extra_args=request_arguments(access, run),
+    )
+    return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")

@@ -1,0 +1,76 @@
+"""Step 6 of 7: record batches -> billing's raw rows, by binary COPY inside the load's transaction."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import psycopg
+
+from billing.encode import RowEncoder
+from billing.errors import NulInRow, RowOverCap
+from billing.write import copy_rows
+from ingestion.errors import DatabaseUnavailable, StorageError
+from ingestion.file_errors import NulCharacter, RowTooLarge
+from ingestion.pipeline.parse import ParsedFile
+from ingestion.pipeline.producer import in_background
+
+# Encoded batches of a few MB each that may wait for the database.
+BATCHES_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """How many rows a file had, and their digest (SHA-256 in hex of the binary COPY)."""
+
+    rows: int
+    rows_sha256: str
+
+
+def insert(
+    parsed: ParsedFile,
+    connection_id: int,
+    source_file_id: int,
+    max_row_bytes: int,
+    report: Callable[[int], None],
+) -> Inserted:
+    """COPY every row of `parsed`; calls `report(rows encoded so far)` with every batch.
+
+    Reading, decompressing, parsing and encoding run in a thread; this one feeds PostgreSQL. Raises
+    whatever reading raises, BadFileError for rows that cannot be stored, StorageError or
+    DatabaseUnavailable for PostgreSQL's refusals.
+    """
+    encoder = RowEncoder(connection_id, source_file_id, max_row_bytes)
+    with closing(in_background(_payload(parsed, encoder), BATCHES_AHEAD)) as payload:
+        try:
+            copy_rows(connection_id, _reported(payload, encoder, report))
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(f"PostgreSQL stopped the load: {error}") from error
+        except psycopg.Error as error:
+            raise StorageError(f"PostgreSQL refused the rows: {error}") from error
+    return Inserted(encoder.rows, encoder.digest)
+
+
+def _payload(parsed: ParsedFile, encoder: RowEncoder) -> Iterator[bytes]:
+    yield encoder.header()
+    try:
+        for batch in parsed.batches:
+            yield encoder.encode(batch)
+    except NulInRow as refused:
+        column = parsed.columns[refused.column or 0].name
+        raise NulCharacter(
+            f"Row {refused.row_number}, column {column!r} holds a NUL character, which PostgreSQL cannot store.",
+            row=refused.row_number,
+            column=column,
+        ) from refused
+    except RowOverCap as refused:
+        raise RowTooLarge(
+            f"Row {refused.row_number} is larger than the cap of {encoder.max_row_bytes:,} bytes.",
+            row=refused.row_number,
+        ) from refused
+    yield encoder.trailer()
+
+
+def _reported(payload: Iterable[bytes], encoder: RowEncoder, report: Callable[[int], None]) -> Iterator[bytes]:
+    for data in payload:
+        yield data
+        report(encoder.rows)

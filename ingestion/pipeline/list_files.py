@@ -1,0 +1,43 @@
+"""Step 2 of 7: the bucket's listing under the prefix -> frozen RemoteFile records, page by page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from mypy_boto3_s3 import S3Client
+
+from ingestion.aws_errors import translated
+from ingestion.pipeline.assume_role import RoleAccess
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One object as listed: metadata only. `size` in bytes; `etag` with its quotes; `key` exact."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    storage_class: str
+
+
+def list_files(s3: S3Client, access: RoleAccess) -> Iterator[list[RemoteFile]]:
+    """Every object under the exact prefix, in S3's order, in pages of at most 1,000.
+
+    Raises an IngestionError where AWS refuses. Keys are decoded by botocore, which asks for URL encoding.
+    """
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=access.bucket, Prefix=access.prefix, ExpectedBucketOwner=access.owner
+    )
+    with translated(f"Listing s3://{access.bucket}/{access.prefix}"):
+        for page in pages:
+            yield [
+                RemoteFile(
+                    key=item["Key"],
+                    etag=item["ETag"],
+                    size=item["Size"],
+                    last_modified=item["LastModified"],
+                    storage_class=item.get("StorageClass", "STANDARD"),
+                )
+                for item in page.get("Contents", [])
+            ]

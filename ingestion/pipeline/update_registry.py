@@ -1,0 +1,168 @@
+"""Step 7 of 7: the only writer of a source file's status, and of a load attempt's end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from billing.layouts import store_layout
+from ingestion.errors import IngestionError, WorkerCrashed
+from ingestion.models import LoadAttempt, SourceFile
+
+Status = SourceFile.Status
+Outcome = LoadAttempt.Outcome
+
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=6)
+# A file whose workers died this often in a row waits, like one that failed, instead of killing the next.
+CRASHES_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load found out about a file. Sizes in bytes; digests are SHA-256 in hex."""
+
+    rows: int
+    rows_sha256: str
+    object_sha256: str
+    bytes_read: int
+    decoded_bytes: int
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    parser: str
+
+
+def due(now: datetime) -> Q:
+    """Files a load may take: new, failed and due, or a reload was asked for and is due."""
+    reload_due = Q(reload_requested_at__isnull=False) & (Q(next_retry_at=None) | Q(next_retry_at__lte=now))
+    return Q(status=Status.NEW) | Q(status=Status.FAILED, next_retry_at__lte=now) | reload_due
+
+
+def claim(source_file_id: int) -> SourceFile | None:
+    """Lock the file for loading until the transaction ends; None where it is not due, or loading now.
+
+    NO KEY, as the attempt's foreign key, written by the second connection, must not wait for this lock.
+    """
+    return locked(SourceFile.objects.filter(due(timezone.now()), pk=source_file_id)).first()
+
+
+def locked(files: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
+    """Those of `files` that nobody is loading, locked until the transaction ends."""
+    return files.select_for_update(skip_locked=True, no_key=True, of=("self",))
+
+
+def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> None:
+    """INGESTED, with counts and digests; closes the attempt. In the load's transaction."""
+    file.layout = store_layout(loaded.names, loaded.types)
+    file.status = Status.INGESTED
+    file.ingested_at = timezone.now()
+    file.row_count = loaded.rows
+    file.decoded_bytes = loaded.decoded_bytes
+    file.object_sha256 = loaded.object_sha256
+    file.rows_sha256 = loaded.rows_sha256
+    file.error_code = file.error_message = file.next_action = file.skip_reason = ""
+    file.failures = 0
+    file.next_retry_at = file.reload_requested_at = None
+    file.save()
+    receipt = {
+        "etag": file.etag,
+        "size": file.size,
+        "object_sha256": loaded.object_sha256,
+        "rows": loaded.rows,
+        "rows_sha256": loaded.rows_sha256,
+        "layout_sha256": file.layout.digest,
+        "parser": loaded.parser,
+    }
+    _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read, receipt=receipt)
+
+
+def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError) -> None:
+    """FAILED, with the cause and when to try again; closes the attempt. In the load's transaction.
+
+    A failed reload leaves the file as it was: only the attempt tells, and when the reload is tried again.
+    """
+    file.failures += 1
+    file.next_retry_at = timezone.now() + _pause(file.failures) if error.transient else None
+    if file.status == Status.INGESTED:
+        if not error.transient:
+            file.reload_requested_at = None
+            file.failures = 0
+    else:
+        file.status = Status.FAILED
+        file.error_code, file.error_message, file.next_action = error.code, str(error), error.next_action
+    file.save()
+    _close(
+        attempt,
+        Outcome.FAILED,
+        error_code=error.code,
+        error_message=str(error),
+        next_action=error.next_action,
+        error_row=error.row,
+        error_column=error.column or "",
+    )
+
+
+def record_crash(attempt: LoadAttempt) -> bool:
+    """Close a running attempt whose worker is gone; False where it is being loaded, or was closed meanwhile.
+
+    In a transaction: holding the file's lock is what proves that no worker loads it.
+    """
+    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
+    if file is None or not LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).exists():
+        return False
+    _close(attempt, Outcome.CRASHED, error_code=WorkerCrashed.code, error_message="The worker died during the load.")
+    file.queued_at = None
+    file.failures += 1
+    if file.failures >= CRASHES_IN_A_ROW:
+        file.next_retry_at = timezone.now() + _pause(file.failures)
+        if file.status in (Status.NEW, Status.FAILED):
+            file.status = Status.FAILED
+            file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
+            file.error_message = f"The worker died during {file.failures} loads in a row."
+    file.save()
+    return True
+
+
+def skip_vanished(files: Iterable[int], reason: SourceFile.SkipReason) -> int:
+    """SKIPPED: versions that were overwritten or deleted before they were loaded. In a transaction."""
+    waiting = locked(SourceFile.objects.filter(pk__in=files, status__in=[Status.NEW, Status.FAILED]))
+    return _update(waiting, status=Status.SKIPPED, skip_reason=reason, next_retry_at=None, failures=0)
+
+
+def want_again(files: Iterable[int]) -> int:
+    """NEW: skipped versions that are listed again and can be read now. In a transaction."""
+    skipped = locked(SourceFile.objects.filter(pk__in=files, status=Status.SKIPPED))
+    return _update(skipped, status=Status.NEW, skip_reason="", queued_at=None, failures=0)
+
+
+def retry_now(files: QuerySet[SourceFile]) -> list[int]:
+    """Make failed files due at once, unless they are loading now; answers which. In a transaction."""
+    failed = locked(files.filter(status=Status.FAILED))
+    return _touch(failed, next_retry_at=timezone.now(), queued_at=None)
+
+
+def request_reload(files: QuerySet[SourceFile]) -> list[int]:
+    """Ask for ingested files to be loaded again, unless they are loading now; answers which. In a transaction."""
+    ingested = locked(files.filter(status=Status.INGESTED))
+    return _touch(ingested, reload_requested_at=timezone.now(), next_retry_at=None, queued_at=None)
+
+
+def _touch(files: QuerySet[SourceFile], **values: Any) -> list[int]:  # noqa: ANN401
+    ids = list(files.values_list("pk", flat=True))
+    SourceFile.objects.filter(pk__in=ids).update(**values)
+    return ids
+
+
+def _update(files: QuerySet[SourceFile], **values: Any) -> int:  # noqa: ANN401
+    return len(_touch(files, **values))
+
+
+def _pause(failures: int) -> timedelta:
+    return min(FIRST_RETRY * 2 ** min(failures - 1, 16), LONGEST_RETRY)
+
+
+def _close(attempt: LoadAttempt, outcome: LoadAttempt.Outcome, **values: Any) -> None:  # noqa: ANN401
+    LoadAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, ended_at=timezone.now(), **values)

@@ -1,0 +1,54 @@
+"""What waits in KCX's own tables -> tasks in the queue. The queue may lose or double any of them."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from ingestion.models import ClientConnection, Export, SourceFile
+from ingestion.pipeline.update_registry import due, locked
+
+# A file whose task has not begun it by then is queued again: the task may be lost.
+QUEUED_AGAIN_AFTER = timedelta(minutes=15)
+
+
+def waiting_files() -> QuerySet[SourceFile]:
+    """Files that are due and wanted, newest billing period first."""
+    wanted = Q(connection__enabled=True, connection__client__enabled=True, export__decision=Export.Decision.LOAD)
+    newest_first = F("billing_period_start").desc(nulls_last=True)
+    return SourceFile.objects.filter(due(timezone.now()), wanted).order_by(newest_first, "pk")
+
+
+@transaction.atomic
+def queue_due_discoveries() -> int:
+    """Queue a discovery for each connection that is due; its next one is set in the same transaction."""
+    now = timezone.now()
+    due_connections = ClientConnection.objects.filter(
+        enabled=True, client__enabled=True, next_discovery_at__lte=now
+    ).select_for_update(skip_locked=True, no_key=True, of=("self",))
+    for client_connection in due_connections:
+        client_connection.next_discovery_at = now + client_connection.discover_every
+        client_connection.save(update_fields=["next_discovery_at"])
+        queue_discovery(client_connection.pk)
+    return len(due_connections)
+
+
+def queue_discovery(connection_id: int) -> None:
+    """Queue one discovery."""
+    async_task("ingestion.tasks.discover", connection_id, task_name=f"discover connection {connection_id}")
+
+
+@transaction.atomic
+def queue_loads(files: QuerySet[SourceFile] | None = None) -> int:
+    """Queue a load for each waiting file that has none, as far as the queue has room; answers how many."""
+    room = max(settings.KCX_QUEUE_DEPTH - OrmQ.objects.count(), 0)
+    lost = Q(queued_at=None) | Q(queued_at__lt=timezone.now() - QUEUED_AGAIN_AFTER)
+    chosen = list(locked((files if files is not None else waiting_files()).filter(lost))[:room])
+    for file in chosen:
+        async_task("ingestion.tasks.load", file.pk, task_name=f"load file {file.pk}")
+    SourceFile.objects.filter(pk__in=[file.pk for file in chosen]).update(queued_at=timezone.now())
+    return len(chosen)

@@ -1,0 +1,42 @@
+"""What the queue runs. Every task may be lost, run twice or run at the same time elsewhere."""
+
+from django.db import transaction
+
+from billing.partitions import analyze as analyze_rows
+from ingestion import queueing
+from ingestion.models import Delivery, LoadAttempt
+from ingestion.pipeline import run
+from ingestion.pipeline.update_registry import record_crash
+from ingestion.publish import publish_pending
+
+ACTOR = "schedule"
+
+
+def tick() -> None:
+    """Every minute: queue the discoveries that are due."""
+    queueing.queue_due_discoveries()
+
+
+def sweep() -> None:
+    """Every minute: close crashed attempts, publish what is complete, queue what waits."""
+    for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
+        with transaction.atomic():
+            record_crash(attempt)
+    publish_pending(Delivery.objects.all())
+    queueing.queue_loads()
+
+
+def discover(connection_id: int) -> None:
+    """List one connection, then queue a load for each file that waits, newest billing period first."""
+    run.discover(connection_id, ACTOR)
+    queueing.queue_loads()
+
+
+def load(source_file_id: int) -> None:
+    """Load one file, if it is due."""
+    run.load(source_file_id, ACTOR)
+
+
+def analyze() -> None:
+    """Every night: the planner's statistics of the raw rows."""
+    analyze_rows()

