@@ -46,7 +46,9 @@ class RowEncoder:
         self._refuse_over_cap(cells, batch)
         rows = batch.num_rows
         first = self.rows + 1
-        starts = pa.array(np.arange(0, rows * batch.num_columns + 1, max(batch.num_columns, 1), dtype=np.int32))
+        starts = pa.array(
+            np.arange(0, rows * batch.num_columns + 1, max(batch.num_columns, 1), dtype=np.int32)
+        )
         arrays = [
             pa.array(np.full(rows, self._ids[0], dtype=np.int64)),
             pa.array(np.full(rows, self._ids[1], dtype=np.int64)),

@@ -8,7 +8,9 @@ from django.db.models import Q
 class ColumnLayout(models.Model):
     """The ordered column names and Arrow types of a file; stored once however many files share it."""
 
-    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the names and types, in order.")
+    digest = models.CharField(
+        max_length=64, unique=True, help_text="SHA-256 of the names and types, in order."
+    )
     names = ArrayField(models.TextField(), help_text="The source's column names, exactly and in its order.")
     types = ArrayField(models.TextField(), help_text="The Arrow type of each column; string for CSV.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -19,7 +21,9 @@ class ColumnLayout(models.Model):
                 condition=Q(names__len=models.F("types__len")) | Q(names=[], types=[]),
                 name="billing_columnlayout_a_type_for_each_name",
             ),
-            models.CheckConstraint(condition=~Q(names__contains=[""]), name="billing_columnlayout_no_nameless"),
+            models.CheckConstraint(
+                condition=~Q(names__contains=[""]), name="billing_columnlayout_no_nameless"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,8 @@ def drop_partition(connection_id: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = 0")  # a detach that times out is left half-way
         cursor.execute(
-            "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(%s)", [child.as_string(None)]
+            "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(%s)",
+            [child.as_string(None)],
         )
         if (attached := cursor.fetchone()) is not None:
             how = sql.SQL("FINALIZE" if attached[0] else "CONCURRENTLY")

@@ -10,7 +10,9 @@ from billing.models import RawRow
 from billing.write import COLUMNS, partition
 
 
-def rows_after(connection_id: int, source_file_id: int, row_number: int = 0, limit: int = 100) -> list[RawRow]:
+def rows_after(
+    connection_id: int, source_file_id: int, row_number: int = 0, limit: int = 100
+) -> list[RawRow]:
     """At most `limit` rows of the file, in file order, behind `row_number`."""
     rows = RawRow.objects.filter(connection_id=connection_id, source_file_id=source_file_id)
     return list(rows.filter(row_number__gt=row_number).order_by("row_number")[:limit])

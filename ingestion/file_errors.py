@@ -81,4 +81,4 @@ class TooLarge(BadFileError):
     """The file expands beyond the caps on size and ratio: a zip bomb, or an export nobody expected."""
 
     code = "too_large"
-    next_action = "If the file is genuine, raise KCX_MAX_FILE_BYTES or KCX_MAX_RATIO and retry."
+    next_action = "If the file is genuine, ask KCX's engineers to raise the caps, then retry."

@@ -29,7 +29,10 @@ def publish(delivery_id: int) -> bool:
     """
     scope = DeliveryScope.objects.select_for_update(no_key=True).get(deliveries=delivery_id)
     delivery = Delivery.objects.get(pk=delivery_id)
-    if delivery.status != Status.PENDING or delivery.files.exclude(status=SourceFile.Status.INGESTED).exists():
+    if (
+        delivery.status != Status.PENDING
+        or delivery.files.exclude(status=SourceFile.Status.INGESTED).exists()
+    ):
         return False
     current = Delivery.objects.filter(scope=scope, status=Status.CURRENT).first()
     now = timezone.now()

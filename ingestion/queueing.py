@@ -18,7 +18,9 @@ QUEUED_AGAIN_AFTER = timedelta(minutes=15)
 
 def waiting_files() -> QuerySet[SourceFile]:
     """Files that are due and wanted, newest billing period first."""
-    wanted = Q(connection__enabled=True, connection__client__enabled=True, export__decision=Export.Decision.LOAD)
+    wanted = Q(
+        connection__enabled=True, connection__client__enabled=True, export__decision=Export.Decision.LOAD
+    )
     newest_first = F("billing_period_start").desc(nulls_last=True)
     return SourceFile.objects.filter(due(timezone.now()), wanted).order_by(newest_first, "pk")
 

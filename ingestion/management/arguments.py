@@ -13,7 +13,9 @@ USAGE_ERROR = 2
 
 def add_connection(parser: ArgumentParser, *, required: bool = False) -> None:
     """`--connection`, by id or unique name."""
-    parser.add_argument("--connection", metavar="N", required=required, help="a connection's id or its unique name")
+    parser.add_argument(
+        "--connection", metavar="N", required=required, help="a connection's id or its unique name"
+    )
 
 
 def connection_named(text: str) -> ClientConnection:

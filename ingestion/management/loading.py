@@ -24,13 +24,17 @@ class FileOutcome:
 
 def load_files(files: list[int], actor: str, out: OutputWrapper, *, as_json: bool) -> bool:
     """Load the files and tell of each; True where none failed."""
-    outcomes = _with_bar(files, actor, out) if not as_json and out.isatty() else _plainly(files, actor, out, as_json)
+    outcomes = (
+        _with_bar(files, actor, out) if not as_json and out.isatty() else _plainly(files, actor, out, as_json)
+    )
     failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
     if as_json:
         out.write(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
     else:
         loaded = [outcome for outcome in outcomes if outcome.outcome == "ingested"]
-        out.write(f"{len(loaded)} files ingested, {sum(o.rows for o in loaded):,} rows; {len(failed)} failed.")
+        out.write(
+            f"{len(loaded)} files ingested, {sum(o.rows for o in loaded):,} rows; {len(failed)} failed."
+        )
     return not failed
 
 

@@ -31,9 +31,12 @@ class DiscoveryRun(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=~Q(outcome="FAILED") | ~Q(error_code=""), name="discoveryrun_failed_has_code"),
             models.CheckConstraint(
-                condition=Q(outcome="RUNNING", ended_at=None) | (~Q(outcome="RUNNING") & Q(ended_at__isnull=False)),
+                condition=~Q(outcome="FAILED") | ~Q(error_code=""), name="discoveryrun_failed_has_code"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="RUNNING", ended_at=None)
+                | (~Q(outcome="RUNNING") & Q(ended_at__isnull=False)),
                 name="discoveryrun_ended",
             ),
         ]
@@ -62,7 +65,9 @@ class LoadAttempt(models.Model):
     progress_at = models.DateTimeField(null=True)
     rows = models.BigIntegerField(default=0)
     bytes_read = models.BigIntegerField(default=0, help_text="Bytes of the object read so far.")
-    receipt = models.JSONField(default=dict, help_text="Digests, sizes, layout and parser of a load that succeeded.")
+    receipt = models.JSONField(
+        default=dict, help_text="Digests, sizes, layout and parser of a load that succeeded."
+    )
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     next_action = models.TextField(blank=True)
@@ -73,10 +78,13 @@ class LoadAttempt(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(outcome="RUNNING", ended_at=None) | (~Q(outcome="RUNNING") & Q(ended_at__isnull=False)),
+                condition=Q(outcome="RUNNING", ended_at=None)
+                | (~Q(outcome="RUNNING") & Q(ended_at__isnull=False)),
                 name="loadattempt_ended",
             ),
-            models.CheckConstraint(condition=~Q(outcome="FAILED") | ~Q(error_code=""), name="loadattempt_failed_has_code"),
+            models.CheckConstraint(
+                condition=~Q(outcome="FAILED") | ~Q(error_code=""), name="loadattempt_failed_has_code"
+            ),
         ]
         indexes = [
             models.Index(fields=["source_file", "-id"], name="loadattempt_file"),

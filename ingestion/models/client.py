@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.partitions import create_partition
 
-ROLE_ARN = r"^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$"
+ROLE_ARN = r"^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
 KMS_KEY_ARN = r"^arn:(aws|aws-cn|aws-us-gov):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
 BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"
@@ -60,7 +60,9 @@ class ClientConnection(models.Model):
         validators=[RegexValidator(ACCOUNT_ID)],
         help_text="The account that owns the bucket, where it is not the role's own.",
     )
-    kms_key_arn = models.CharField("KMS key ARN", max_length=2048, blank=True, validators=[RegexValidator(KMS_KEY_ARN)])
+    kms_key_arn = models.CharField(
+        "KMS key ARN", max_length=2048, blank=True, validators=[RegexValidator(KMS_KEY_ARN)]
+    )
     enabled = models.BooleanField(default=False)
     load_new_exports = models.BooleanField(
         "load whatever appears", default=False, help_text="Off: a new export waits for a decision."
@@ -76,10 +78,14 @@ class ClientConnection(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=Q(role_arn="") | Q(role_arn__regex=ROLE_ARN), name="connection_role_arn"),
+            models.CheckConstraint(
+                condition=Q(role_arn="") | Q(role_arn__regex=ROLE_ARN), name="connection_role_arn"
+            ),
             models.CheckConstraint(condition=Q(bucket__regex=BUCKET), name="connection_bucket"),
             models.CheckConstraint(condition=Q(name__regex=NAME), name="connection_name_is_no_number"),
-            models.CheckConstraint(condition=Q(enabled=False) | ~Q(role_arn=""), name="connection_enabled_has_role"),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | ~Q(role_arn=""), name="connection_enabled_has_role"
+            ),
             models.CheckConstraint(
                 condition=Q(discover_every__gte=timedelta(minutes=1)), name="connection_discover_every"
             ),
@@ -98,7 +104,9 @@ class ClientConnection(models.Model):
         """The AWS partition: aws, aws-cn or aws-us-gov; told by the role, else by the region."""
         if self.role_arn:
             return self.role_arn.split(":")[1]
-        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(self.region.rpartition("-")[0].rpartition("-")[0], "aws")
+        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(
+            self.region.rpartition("-")[0].rpartition("-")[0], "aws"
+        )
 
     def save(self, **options: Any) -> None:  # noqa: ANN401  # Django's signature
         """Save; a new connection gets its partition of raw rows in the same transaction."""
@@ -116,5 +124,8 @@ class ClientConnection(models.Model):
         changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
         if changed:
             raise ValidationError(
-                {name: "Frozen: files of this connection are registered. Add another connection." for name in changed}
+                {
+                    name: "Frozen: files of this connection are registered. Add another connection."
+                    for name in changed
+                }
             )

@@ -23,7 +23,9 @@ class DeliveryScope(models.Model):
             models.UniqueConstraint(
                 fields=["export", "billing_period_start"], condition=Q(key=""), name="scope_of_period"
             ),
-            models.CheckConstraint(condition=~Q(key="") | Q(billing_period_start__isnull=False), name="scope_is_one"),
+            models.CheckConstraint(
+                condition=~Q(key="") | Q(billing_period_start__isnull=False), name="scope_is_one"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,16 +57,21 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(fields=["scope", "delivered_at", "snapshot_id"], name="delivery_unique"),
-            models.UniqueConstraint(fields=["scope"], condition=Q(status="CURRENT"), name="delivery_one_current"),
+            models.UniqueConstraint(
+                fields=["scope"], condition=Q(status="CURRENT"), name="delivery_one_current"
+            ),
             models.CheckConstraint(
                 condition=~Q(status="CURRENT") | Q(published_at__isnull=False, superseded_at=None),
                 name="delivery_current_is_published",
             ),
             models.CheckConstraint(
-                condition=~Q(status="SUPERSEDED") | Q(superseded_at__isnull=False), name="delivery_superseded_at"
+                condition=~Q(status="SUPERSEDED") | Q(superseded_at__isnull=False),
+                name="delivery_superseded_at",
             ),
             models.CheckConstraint(
-                condition=Q(published_at=None) | Q(superseded_at=None) | Q(superseded_at__gte=F("published_at")),
+                condition=Q(published_at=None)
+                | Q(superseded_at=None)
+                | Q(superseded_at__gte=F("published_at")),
                 name="delivery_times_in_order",
             ),
             models.CheckConstraint(condition=~Q(status="INCOMPLETE") | ~Q(reason=""), name="delivery_reason"),
@@ -83,7 +90,9 @@ class DeliveryFile(models.Model):
     last_modified = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["delivery", "source_file"], name="deliveryfile_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["delivery", "source_file"], name="deliveryfile_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.source_file_id} in {self.delivery_id}"

@@ -49,7 +49,9 @@ class SourceFile(models.Model):
     error_message = models.TextField(blank=True)
     next_action = models.TextField(blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="Failed tries in a row.")
-    next_retry_at = models.DateTimeField(null=True, help_text="Empty on a failed file: it waits for a person.")
+    next_retry_at = models.DateTimeField(
+        null=True, help_text="Empty on a failed file: it waits for a person."
+    )
     reload_requested_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True, help_text="When a load task was last queued for it.")
 
@@ -57,16 +59,29 @@ class SourceFile(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["connection", "key", "etag"], name="sourcefile_version"),
-            models.CheckConstraint(condition=~Q(status="SKIPPED") | ~Q(skip_reason=""), name="sourcefile_skip_has_reason"),
-            models.CheckConstraint(condition=~Q(status="FAILED") | ~Q(error_code=""), name="sourcefile_failed_has_code"),
+            models.CheckConstraint(
+                condition=~Q(status="SKIPPED") | ~Q(skip_reason=""), name="sourcefile_skip_has_reason"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="FAILED") | ~Q(error_code=""), name="sourcefile_failed_has_code"
+            ),
             models.CheckConstraint(
                 condition=Q(
-                    status="INGESTED", ingested_at__isnull=False, layout__isnull=False, row_count__isnull=False,
+                    status="INGESTED",
+                    ingested_at__isnull=False,
+                    layout__isnull=False,
+                    row_count__isnull=False,
                     rows_sha256__regex="^[0-9a-f]{64}$",
                 )
                 | (
                     ~Q(status="INGESTED")
-                    & Q(ingested_at=None, layout=None, row_count=None, rows_sha256="", reload_requested_at=None)
+                    & Q(
+                        ingested_at=None,
+                        layout=None,
+                        row_count=None,
+                        rows_sha256="",
+                        reload_requested_at=None,
+                    )
                 ),
                 name="sourcefile_rows_only_when_ingested",
             ),
@@ -79,8 +94,11 @@ class SourceFile(models.Model):
         indexes = [
             # What waits for a worker, newest billing period first: small however large the registry grows.
             models.Index(
-                F("billing_period_start").desc(nulls_last=True), "id",
-                condition=Q(status="NEW") | Q(next_retry_at__isnull=False) | Q(reload_requested_at__isnull=False),
+                F("billing_period_start").desc(nulls_last=True),
+                "id",
+                condition=Q(status="NEW")
+                | Q(next_retry_at__isnull=False)
+                | Q(reload_requested_at__isnull=False),
                 name="sourcefile_waiting",
             ),
             models.Index(fields=["connection", "status"], name="sourcefile_connection_status"),

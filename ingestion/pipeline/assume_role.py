@@ -54,7 +54,9 @@ def s3_client(access: RoleAccess, run: str) -> S3Client:
 
 def request_arguments(access: RoleAccess, run: str) -> dict[str, str | int]:
     """What is sent with AssumeRole, besides the role: external id, session name, duration and session policy."""
-    policy = permission_policy(access.role_arn.split(":")[1], access.bucket, access.prefix, access.kms_key_arn)
+    policy = permission_policy(
+        access.role_arn.split(":")[1], access.bucket, access.prefix, access.kms_key_arn
+    )
     return {
         "ExternalId": access.external_id,
         "RoleSessionName": f"kcx-c{access.connection_id}-{run}",

@@ -87,11 +87,15 @@ class NewFiles:
         known = self._known(objects)
         new = [self._new_file(item) for item in objects if item.version not in known]
         self.found.registered += len(SourceFile.objects.bulk_create(new, ignore_conflicts=True))
-        want_again(known[item.version].pk for item in objects if _readable_again(known.get(item.version), item))
+        want_again(
+            known[item.version].pk for item in objects if _readable_again(known.get(item.version), item)
+        )
         return self._known(objects) if new else known
 
     def _known(self, objects: Iterable[_Object]) -> dict[tuple[str, str], SourceFile]:
-        listed = SourceFile.objects.filter(connection=self._connection, key__in=[item.file.key for item in objects])
+        listed = SourceFile.objects.filter(
+            connection=self._connection, key__in=[item.file.key for item in objects]
+        )
         return {(file.key, file.etag): file for file in listed.only("key", "etag", "status", "skip_reason")}
 
     def _new_file(self, item: _Object) -> SourceFile:
@@ -161,7 +165,9 @@ def _skip_reason(file: RemoteFile, facts: KeyFacts) -> str:
 
 
 def _readable_again(known: SourceFile | None, item: _Object) -> bool:
-    return known is not None and not item.skip and known.skip_reason in {Skip.REPLACED, Skip.GONE, Skip.ARCHIVED}
+    return (
+        known is not None and not item.skip and known.skip_reason in {Skip.REPLACED, Skip.GONE, Skip.ARCHIVED}
+    )
 
 
 def _waiting_versions(connection: ClientConnection) -> dict[str, dict[str, int]]:

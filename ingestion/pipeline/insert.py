@@ -70,7 +70,9 @@ def _payload(parsed: ParsedFile, encoder: RowEncoder) -> Iterator[bytes]:
     yield encoder.trailer()
 
 
-def _reported(payload: Iterable[bytes], encoder: RowEncoder, report: Callable[[int], None]) -> Iterator[bytes]:
+def _reported(
+    payload: Iterable[bytes], encoder: RowEncoder, report: Callable[[int], None]
+) -> Iterator[bytes]:
     for data in payload:
         yield data
         report(encoder.rows)

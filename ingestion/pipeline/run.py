@@ -44,7 +44,9 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
     return run
 
 
-def load(source_file_id: int, actor: str, progress: Progress = lambda _rows, _bytes: None) -> LoadAttempt | None:
+def load(
+    source_file_id: int, actor: str, progress: Progress = lambda _rows, _bytes: None
+) -> LoadAttempt | None:
     """Steps 1 and 4 to 7 for one file. None where the file is not due, or is loading now.
 
     Rows, status and the attempt's end commit together, whatever happens. What goes wrong with the file is

@@ -38,7 +38,11 @@ class ObjectReader(io.BufferedIOBase):
     def __init__(self, s3: S3Client, pinned: PinnedObject) -> None:
         self._pinned = pinned
         self._reader = Reader(
-            pinned.bucket, pinned.key, buffer_size=READ_AHEAD, defer_seek=True, client=_PinnedClient(s3, pinned)
+            pinned.bucket,
+            pinned.key,
+            buffer_size=READ_AHEAD,
+            defer_seek=True,
+            client=_PinnedClient(s3, pinned),
         )
         self._position = 0
         self._digest = InOrderDigest(pinned.size)
@@ -100,7 +104,9 @@ class ObjectReader(io.BufferedIOBase):
         except OSError as error:  # smart_open's, after its own tries
             raise StreamBroken(f"Reading {self._pinned.key} broke at byte {offset}: {error}") from error
         if len(data) < size:
-            raise StreamBroken(f"{self._pinned.key} ended at byte {offset + len(data)} of {self._pinned.size}")
+            raise StreamBroken(
+                f"{self._pinned.key} ended at byte {offset + len(data)} of {self._pinned.size}"
+            )
         return data
 
 

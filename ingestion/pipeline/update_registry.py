@@ -113,7 +113,12 @@ def record_crash(attempt: LoadAttempt) -> bool:
     file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
     if file is None or not LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).exists():
         return False
-    _close(attempt, Outcome.CRASHED, error_code=WorkerCrashed.code, error_message="The worker died during the load.")
+    _close(
+        attempt,
+        Outcome.CRASHED,
+        error_code=WorkerCrashed.code,
+        error_message="The worker died during the load.",
+    )
     file.queued_at = None
     file.failures += 1
     if file.failures >= CRASHES_IN_A_ROW:

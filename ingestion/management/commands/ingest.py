@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """What to load, and how to report."""
         add_connection(parser)
-        parser.add_argument("--file", type=int, metavar="ID", help="load this registered file only, without discovery")
+        parser.add_argument(
+            "--file", type=int, metavar="ID", help="load this registered file only, without discovery"
+        )
         parser.add_argument("--json", action="store_true", help="print what came of each file as a JSON list")
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401

@@ -23,13 +23,25 @@ class Command(BaseCommand):
         parser.add_argument("--client", required=True, metavar="NAME", help="the client; created if new")
         parser.add_argument("--role-arn", required=True, metavar="ARN", help="the role KCX assumes")
         parser.add_argument("--bucket", required=True, metavar="B")
-        parser.add_argument("--prefix", default="", metavar="P", help="used exactly as given (default: the whole bucket)")
-        parser.add_argument("--region", default="us-east-1", metavar="R", help="the bucket's region (default: %(default)s)")
-        parser.add_argument("--bucket-owner", default="", metavar="ID", help="default: the role's own account")
-        parser.add_argument("--kms-key-arn", default="", metavar="ARN", help="the one key of an encrypted bucket")
+        parser.add_argument(
+            "--prefix", default="", metavar="P", help="used exactly as given (default: the whole bucket)"
+        )
+        parser.add_argument(
+            "--region", default="us-east-1", metavar="R", help="the bucket's region (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--bucket-owner", default="", metavar="ID", help="default: the role's own account"
+        )
+        parser.add_argument(
+            "--kms-key-arn", default="", metavar="ARN", help="the one key of an encrypted bucket"
+        )
         parser.add_argument("--name", default="", metavar="N", help="the connection's unique name")
-        parser.add_argument("--enable", action="store_true", help="enable it at once, and load whatever appears")
-        parser.add_argument("--unverified", default="", metavar="REASON", help="recorded: why without an access check")
+        parser.add_argument(
+            "--enable", action="store_true", help="enable it at once, and load whatever appears"
+        )
+        parser.add_argument(
+            "--unverified", default="", metavar="REASON", help="recorded: why without an access check"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401

@@ -6,7 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from ingestion.management.arguments import USAGE_ERROR, add_connection, connections_named, file_with_id, period
+from ingestion.management.arguments import (
+    USAGE_ERROR,
+    add_connection,
+    connections_named,
+    file_with_id,
+    period,
+)
 from ingestion.management.discovering import ACTOR
 from ingestion.management.loading import load_files
 from ingestion.models import SourceFile
@@ -23,14 +29,18 @@ class Command(BaseCommand):
         """Which files, and how to report."""
         add_connection(parser)
         parser.add_argument("--file", type=int, metavar="ID", help="this registered file only")
-        parser.add_argument("--period", type=period, metavar="YYYY-MM", help="this billing period of the connection")
+        parser.add_argument(
+            "--period", type=period, metavar="YYYY-MM", help="this billing period of the connection"
+        )
         parser.add_argument("--json", action="store_true", help="print what came of each file as a JSON list")
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
         """Reprocess; exit status 1 where a file failed."""
         files = reprocess(_chosen(options["file"], options["connection"], options["period"]))
         if options["file"] is not None and not files:
-            raise CommandError("This file is skipped, or loading now: nothing to reprocess.", returncode=USAGE_ERROR)
+            raise CommandError(
+                "This file is skipped, or loading now: nothing to reprocess.", returncode=USAGE_ERROR
+            )
         if not load_files(files, ACTOR, self.stdout, as_json=options["json"]):
             raise CommandError("Not everything was ingested.")
 

@@ -12,7 +12,18 @@ from rich.table import Table
 
 from ingestion.status import ConnectionStatus, connection_statuses
 
-COLUMNS = ("Id", "Connection", "Enabled", "New", "Ingested", "Failed", "Skipped", "Rows", "Discovered", "Ingested at")
+COLUMNS = (
+    "Id",
+    "Connection",
+    "Enabled",
+    "New",
+    "Ingested",
+    "Failed",
+    "Skipped",
+    "Rows",
+    "Discovered",
+    "Ingested at",
+)
 
 
 class Command(BaseCommand):
@@ -20,13 +31,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """How to report."""
-        parser.add_argument("--json", action="store_true", help="print a JSON list, one object per connection")
+        parser.add_argument(
+            "--json", action="store_true", help="print a JSON list, one object per connection"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
         """Print it."""
         statuses = connection_statuses()
         if options["json"]:
-            self.stdout.write(json.dumps([asdict(status) for status in statuses], indent=2, cls=DjangoJSONEncoder))
+            self.stdout.write(
+                json.dumps([asdict(status) for status in statuses], indent=2, cls=DjangoJSONEncoder)
+            )
             return
         table = Table(*COLUMNS)
         for status in statuses:

@@ -1,0 +1,5 @@
+"""What staff see and do; every action is one call into the core."""
+
+from ingestion.admin import audit, clients, deliveries, registry
+
+__all__ = ["audit", "clients", "deliveries", "registry"]

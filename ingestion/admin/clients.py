@@ -1,0 +1,102 @@
+"""Admin pages of clients, connections and exports."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+
+from ingestion.errors import IngestionError
+from ingestion.models import Client, ClientConnection, Export
+from ingestion.onboarding import policies_of
+from ingestion.queueing import queue_discovery
+
+
+class NeverDeleted(ModelAdmin):
+    """Disable instead: what has history stays."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+        """Never."""
+        return False
+
+
+@admin.register(Client)
+class ClientAdmin(NeverDeleted):
+    list_display = ["name", "enabled", "created_at"]
+    list_filter = ["enabled"]
+    search_fields = ["name"]
+
+
+@admin.register(ClientConnection)
+class ClientConnectionAdmin(NeverDeleted):
+    list_display = [
+        "name",
+        "client",
+        "bucket",
+        "prefix",
+        "enabled",
+        "last_discovered_at",
+        "next_discovery_at",
+    ]
+    list_filter = ["enabled", "client"]
+    list_select_related = ["client"]
+    search_fields = ["name", "bucket", "prefix", "client__name"]
+    autocomplete_fields = ["client"]
+    actions = ["discover_now"]
+    fieldsets = [
+        (None, {"fields": ["client", "name", "enabled", "load_new_exports"]}),
+        ("Where the exports are", {"fields": ["bucket", "prefix", "region", "bucket_owner", "kms_key_arn"]}),
+        ("Access", {"fields": ["role_arn", "external_id", "role_policies", "unverified_reason"]}),
+        ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at"]}),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[str]:
+        """The external id is KCX's; bucket and prefix freeze with the first registered file."""
+        fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at"]
+        frozen = list(ClientConnection.FROZEN) if obj and obj.files.exists() else []
+        return fixed + frozen
+
+    @admin.display(description="Policies of the role")
+    def role_policies(self, connection: ClientConnection) -> str:
+        """Both policies, to send to the client; why not, where KCX's own account is not known."""
+        if connection.pk is None:
+            return "Shown once the connection is saved."
+        try:
+            trust, permission = policies_of(connection)
+        except IngestionError as error:
+            return f"{error} {error.next_action}"
+        return format_html(
+            "<p>Trust policy</p><pre>{}</pre><p>Permission policy</p><pre>{}</pre>",
+            json.dumps(trust, indent=2),
+            json.dumps(permission, indent=2),
+        )
+
+    @admin.action(description="Discover now", permissions=["change"])
+    def discover_now(self, request: HttpRequest, connections: QuerySet[ClientConnection]) -> None:
+        """Queue a discovery of each chosen connection that is enabled."""
+        enabled = connections.filter(enabled=True, client__enabled=True)
+        for connection in enabled:
+            queue_discovery(connection.pk)
+            self.log_change(request, connection, "Asked for a discovery.")
+        disabled = connections.count() - len(enabled)
+        told = f"{len(enabled)} discoveries queued." + (
+            f" {disabled} disabled left alone." if disabled else ""
+        )
+        self.message_user(request, told, messages.WARNING if disabled else messages.SUCCESS)
+
+
+@admin.register(Export)
+class ExportAdmin(NeverDeleted):
+    list_display = ["name", "connection", "root", "family", "key_layout", "mode", "decision"]
+    list_filter = ["decision", "family", "connection"]
+    list_select_related = ["connection"]
+    search_fields = ["name", "root"]
+    fields = ["connection", "root", "name", "key_layout", "mode", "family", "first_seen_at", "decision"]
+    readonly_fields = ["connection", "root", "name", "key_layout", "mode", "family", "first_seen_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: exports are found."""
+        return False

@@ -1,0 +1,40 @@
+"""Admin pages of deliveries."""
+
+from django.contrib import admin
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from ingestion.admin.history import HistoryAdmin
+from ingestion.models import Delivery, DeliveryFile
+
+
+class DeliveryFileInline(TabularInline):
+    model = DeliveryFile
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(HistoryAdmin):
+    list_display = [
+        "snapshot_id",
+        "scope",
+        "status_label",
+        "delivered_at",
+        "published_at",
+        "superseded_at",
+        "reason",
+    ]
+    list_filter = ["status", "scope__export__connection"]
+    list_select_related = ["scope__export"]
+    search_fields = ["snapshot_id", "scope__key"]
+    inlines = [DeliveryFileInline]
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={"Current": "success", "Incomplete": "danger", "Pending": "info"},
+    )
+    def status_label(self, delivery: Delivery) -> str:
+        """The status, coloured."""
+        return delivery.get_status_display()

@@ -1,0 +1,25 @@
+"""Admin pages of what is history: seen by all staff, changed and deleted by nobody."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+
+class HistoryAdmin(ModelAdmin):
+    """A list and a page to read."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: rows come from the pipeline."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+        """Never: rows are changed by the pipeline only."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+        """Never: history stays."""
+        return False

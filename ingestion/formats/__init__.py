@@ -1,0 +1,1 @@
+"""The file formats KCX reads: containers, CSV and Parquet, as Arrow batches of text."""

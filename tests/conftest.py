@@ -1,0 +1,38 @@
+"""Fixtures for every test: a clean database, a simulated AWS, clients with connections."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REAL_FILES = REPOSITORY.parent / "shared" / "data"
+IN_CI = bool(os.environ.get("KCX_CI"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests of real files where they are missing; in CI let them fail instead."""
+    if REAL_FILES.is_dir() or IN_CI:
+        return
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.skip(reason="../shared/data is missing"))
+
+
+@pytest.fixture(scope="session")
+def real_files() -> Path:
+    """The folder of real billing files."""
+    return REAL_FILES
+
+
+@pytest.fixture
+def raw_database(transactional_db: None) -> Iterator[None]:
+    """Both aliases of the database, really committed; partitions are dropped afterwards."""
+    yield
+    connections["progress"].close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'billing_rawrow'::regclass")
+        for (partition,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE {partition}")
