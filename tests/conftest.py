@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
+from kcx.simulated_aws.server import SimulatedAws
+from tests.builders import ClientUnderTest, new_client
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL_FILES = REPOSITORY.parent / "shared" / "data"
 IN_CI = bool(os.environ.get("KCX_CI"))
@@ -36,3 +39,20 @@ def raw_database(transactional_db: None) -> Iterator[None]:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'billing_rawrow'::regclass")
         for (partition,) in cursor.fetchall():
             cursor.execute(f"DROP TABLE {partition}")
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[SimulatedAws]:
+    """The simulated AWS, which this process's boto3 finds by its environment."""
+    with pytest.MonkeyPatch.context() as patch, SimulatedAws() as running:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def client_under_test(aws: SimulatedAws, raw_database: None) -> ClientUnderTest:
+    """A client with an empty bucket, onboarded and enabled."""
+    return new_client(aws)

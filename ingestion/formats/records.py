@@ -111,7 +111,7 @@ def last_record_end(text: bytes, quotes: Quotes) -> int:
     A lone carriage return ends a record too, but not where a line feed might follow it.
     """
     limit = len(text) if quotes.fault is None else quotes.fault
-    return _last_outside(text, b"\n", limit, quotes) or _last_outside(text, b"\r", limit - 1, quotes)
+    return max(_last_outside(text, b"\n", limit, quotes), _last_outside(text, b"\r", limit - 1, quotes))
 
 
 def _last_outside(text: bytes, mark: bytes, limit: int, quotes: Quotes) -> int:
@@ -136,9 +136,14 @@ def whole_records(start: bytes, text: Text, block_bytes: int, row_bytes: int) ->
         quotes = find_quotes(block)
         end = _end_of_block(block, quotes, ended=ended)
         if end:
-            yield block[:end]
+            yield _closed(block[:end])
         _refuse(block, quotes, ended=ended, stuck=not end and len(block) >= cap)
         rest = block[end:]
+
+
+def _closed(block: bytes) -> bytes:
+    """End the file's last line: without that Arrow takes an empty last cell after a quoted one for ''."""
+    return block if block.endswith((b"\n", b"\r")) else block + b"\n"
 
 
 def _end_of_block(block: bytes, quotes: Quotes, *, ended: bool) -> int:

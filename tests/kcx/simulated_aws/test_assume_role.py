@@ -4,6 +4,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from kcx.simulated_aws.accounts import ClientAccount
 from kcx.simulated_aws.policies import read_policy, trust_policy
 
 KCX_ACCOUNT = "999900001111"
@@ -72,8 +73,15 @@ def test_a_role_that_does_not_exist_is_refused(sts, acme, role_arn):
     assert assume(sts, role_arn, "id") == "AccessDenied"
 
 
-def test_a_role_in_kcxs_own_account_follows_the_same_rules(sts, aws, acme):
-    own = type(acme)(aws.kcx_account_id, "kcx-own", role_name="own")
+def test_trust_does_not_cross_partitions(sts, aws):
+    china = ClientAccount("111122223333", "china-billing", region="cn-north-1")
+    role_arn = china.put_role(trust_policy(KCX_ACCOUNT, None), read_policy("china-billing", ""))
+    assert role_arn == "arn:aws-cn:iam::111122223333:role/kcx-read"
+    assert assume(sts, role_arn, "id") == "AccessDenied"
+
+
+def test_a_role_in_kcxs_own_account_follows_the_same_rules(sts, aws):
+    own = ClientAccount(aws.kcx_account_id, "kcx-own", role_name="own")
     own.put_role(trust_policy(ROOT, "id"), read_policy("kcx-own", ""))
     assert assume(sts, own.role_arn, "id") == f"arn:aws:sts::{KCX_ACCOUNT}:assumed-role/own/kcx-test"
     assert assume(sts, own.role_arn, None) == "AccessDenied"

@@ -1,0 +1,117 @@
+"""Each file version is loaded exactly once, whoever races, repeats or dies."""
+
+import os
+import signal
+from contextlib import ExitStack
+
+import pytest
+from django_q.models import OrmQ
+
+from billing.read import rows_digest
+from ingestion import tasks
+from ingestion.models import LoadAttempt, SourceFile
+from ingestion.pipeline import run
+from tests.builders import ClientUnderTest, csv_gz
+from tests.processes import python
+from tests.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+ROWS = 30_000
+KEY = "exports/lines/big.csv.gz"
+LOAD_ON_DEMAND = """
+from ingestion.pipeline import run
+print("ready", flush=True)
+input()
+attempt = run.load({file}, "racer")
+print(attempt.outcome if attempt else "left alone", flush=True)
+"""
+STOP_INSIDE_COPY = """
+import time
+from ingestion.pipeline import run
+def report(rows, bytes_read):
+    if rows:
+        print("inside COPY", flush=True)
+        time.sleep(600)
+run.load({file}, "victim", report)
+"""
+
+
+@pytest.fixture
+def big_file(client_under_test: ClientUnderTest) -> SourceFile:
+    lines = "".join(f"{number},{'x' * 300}\n" for number in range(1, ROWS + 1))
+    client_under_test.account.put_object(KEY, csv_gz("n,text\n" + lines))
+    client_under_test.discover()
+    return client_under_test.file(KEY)
+
+
+def assert_loaded_once(client: ClientUnderTest, file: SourceFile) -> None:
+    file.refresh_from_db()
+    assert file.status == SourceFile.Status.INGESTED
+    assert [row[0] for row in client.rows(KEY)] == [str(number) for number in range(1, ROWS + 1)]
+    assert rows_digest(file.connection_id, file.pk) == file.rows_sha256
+
+
+def outcomes(file: SourceFile) -> list[str]:
+    return sorted(LoadAttempt.objects.filter(source_file=file).values_list("outcome", flat=True))
+
+
+def test_three_workers_race_for_one_file(client_under_test: ClientUnderTest, big_file: SourceFile) -> None:
+    with ExitStack() as stack:
+        racers = [stack.enter_context(python(LOAD_ON_DEMAND.format(file=big_file.pk))) for _ in range(3)]
+        for racer in racers:
+            assert racer.stdout and racer.stdout.readline() == "ready\n"
+        for racer in racers:
+            assert racer.stdin
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        told = sorted(racer.stdout.readline().strip() for racer in racers if racer.stdout)
+    assert told == ["SUCCEEDED", "left alone", "left alone"]
+    assert outcomes(big_file) == ["SUCCEEDED"]
+    assert_loaded_once(client_under_test, big_file)
+
+
+def test_a_task_delivered_twice_loads_once(client_under_test: ClientUnderTest, big_file: SourceFile) -> None:
+    tasks.load(big_file.pk)
+    tasks.load(big_file.pk)
+    assert outcomes(big_file) == ["SUCCEEDED"]
+    assert_loaded_once(client_under_test, big_file)
+
+
+def test_a_worker_killed_inside_copy_leaves_nothing_and_the_next_sweep_takes_the_file(
+    client_under_test: ClientUnderTest, big_file: SourceFile
+) -> None:
+    with python(STOP_INSIDE_COPY.format(file=big_file.pk)) as victim:
+        assert victim.stdout and victim.stdout.readline() == "inside COPY\n"
+        assert run.load(big_file.pk, "rival") is None, "the lock keeps everybody else out"
+        assert outcomes(big_file) == ["RUNNING"], "the attempt is seen while it runs"
+        tasks.sweep()
+        assert outcomes(big_file) == ["RUNNING"], "a living worker's attempt is not closed"
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait()
+
+    def swept() -> bool:
+        tasks.sweep()
+        return outcomes(big_file) == ["CRASHED"]
+
+    until(swept, "the sweep closes the dead worker's attempt")
+    big_file.refresh_from_db()
+    assert big_file.status == SourceFile.Status.NEW
+    assert client_under_test.rows(KEY) == []
+    assert OrmQ.objects.count() == 1, "the same sweep queued the file again"
+
+    tasks.load(big_file.pk)
+    assert outcomes(big_file) == ["CRASHED", "SUCCEEDED"]
+    assert_loaded_once(client_under_test, big_file)
+
+
+def test_a_file_that_kills_its_workers_waits_like_one_that_failed(big_file: SourceFile) -> None:
+    for _ in range(3):
+        attempt = LoadAttempt.objects.create(source_file=big_file, actor="test", worker="gone:1")
+        tasks.sweep()
+        attempt.refresh_from_db()
+        assert attempt.outcome == "CRASHED"
+    big_file.refresh_from_db()
+    assert (big_file.status, big_file.error_code) == ("FAILED", "worker_crashed")
+    assert big_file.next_retry_at is not None
+    assert run.load(big_file.pk, "test") is None, "not due yet"

@@ -1,0 +1,64 @@
+"""Other processes of KCX, on the test's own database and simulated AWS."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from django.db import connection
+
+from tests.conftest import REPOSITORY
+
+SETUP = "import django; django.setup()\n"
+
+
+def environment() -> dict[str, str]:
+    """What a KCX process needs to use the database of the running test."""
+    params = connection.get_connection_params()
+    url = f"postgres:///{params['dbname']}?host={quote(params['host'])}&user={params['user']}"
+    if "password" in params:
+        url += f"&password={quote(params['password'])}&port={params['port']}"
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "SECRET_KEY": "of the tests",
+        "DJANGO_SETTINGS_MODULE": "kcx.settings",
+    }
+
+
+@contextmanager
+def python(code: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs `code` with Django set up; killed when the block ends."""
+    command = [sys.executable, "-c", SETUP + code]
+    with _running(command) as process:
+        yield process
+
+
+@contextmanager
+def manage(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of `manage.py`; killed, with its children, when the block ends."""
+    with _running([sys.executable, "manage.py", *arguments]) as process:
+        yield process
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        try:
+            os.killpg(process.pid, 9)
+        except ProcessLookupError:
+            pass
+        process.communicate()

@@ -1,0 +1,14 @@
+"""Waits for a condition, never for a time."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE_SECONDS = 60.0
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Return once `condition()` is true; fail the test if that does not happen."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.05)
