@@ -48,7 +48,7 @@ def sniff(head: bytes, name: str) -> Kind:
         return Kind.PARQUET
     if name.lower().endswith(".parquet"):
         raise BadParquet("The file is named .parquet but does not start as a Parquet file does.")
-    if head.startswith(_GZIP_MAGIC):
+    if head.startswith(_GZIP_MAGIC) or head == _GZIP_MAGIC[:1]:
         return Kind.GZIP
     return Kind.ZIP if head in _ZIP_MAGICS else Kind.NONE
 

@@ -25,7 +25,7 @@ def read_csv(start: bytes, text: Text, limits: Limits) -> tuple[tuple[Column, ..
 
     Text of no bytes has neither columns nor rows.
     """
-    start += text.read(_HEADER_BLOCK)
+    start += text.read(min(_HEADER_BLOCK, limits.batch_bytes, limits.row_bytes))
     if start.startswith(_OTHER_BOMS):
         raise NotUtf8("The text is UTF-16 or UTF-32, not UTF-8.")
     start = start.removeprefix(_UTF8_BOM)

@@ -1,0 +1,1 @@
+"""What AWS's keys, manifests and columns say: pure text work."""

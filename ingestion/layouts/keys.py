@@ -1,43 +1,23 @@
-from dataclasses import dataclass
-from enum import StrEnum
+"""A key -> what it says of its object."""
+
+from ingestion.layouts.data_exports import data_export
+from ingestion.layouts.facts import KeyFacts, KeyLayout, Kind, Mode, Partition, Scope
+from ingestion.layouts.generic import generic
+from ingestion.layouts.legacy_cur import dbr, legacy_cur
+
+__all__ = ["KeyFacts", "KeyLayout", "Kind", "Mode", "Partition", "Scope", "classify"]
+
+TEST_OBJECTS = {"aws-programmatic-access-test-object", "test-object"}
 
 
-class Kind(StrEnum):
-    DATA = "data"
-    MANIFEST = "manifest"
-    STATUS = "status"
-    HELPER = "helper"
-    UNLISTED = "unlisted"
-    TEST_OBJECT = "test_object"
-    FOLDER = "folder"
-    IGNORED = "ignored"
-
-
-class KeyLayout(StrEnum):
-    LEGACY_CUR = "legacy_cur"
-    GENERIC = "generic"
-
-
-@dataclass(frozen=True)
-class KeyFacts:
-    key_layout: KeyLayout
-    kind: Kind
-    root: str = ""
-    name: str = ""
-    mode: object = None
-    period_start: object = None
-    period_end: object = None
-    is_billing: bool = True
-
-
-def classify(key):
-    return KeyFacts(
-        KeyLayout.GENERIC,
-        Kind.DATA
-        if key.endswith((".csv", ".csv.gz", ".csv.zip", ".parquet"))
-        else Kind.MANIFEST
-        if key.endswith("Manifest.json")
-        else Kind.IGNORED,
-        "",
-        "x",
-    )
+def classify(key: str) -> KeyFacts:
+    """The facts of any key, however odd; never raises. Keys are taken exactly: no slash is ignored."""
+    segments = key.split("/")
+    if not segments[-1]:
+        return KeyFacts(kind=Kind.FOLDER)
+    known = data_export(segments) or legacy_cur(segments) or dbr(segments)
+    if known:
+        return known
+    if segments[-1] in TEST_OBJECTS:
+        return KeyFacts(kind=Kind.TEST_OBJECT)
+    return generic(segments) or KeyFacts()

@@ -1,4 +1,4 @@
-"""A running simulated AWS, KCX's own STS client, and S3 clients of assumed roles."""
+"""A running simulated AWS, two clients of it, KCX's own STS client, and S3 clients of assumed roles."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from kcx.simulated_aws.accounts import ClientAccount, create_client_account
+from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.server import SimulatedAws
 
 
@@ -24,6 +25,11 @@ def acme(aws: SimulatedAws) -> ClientAccount:
 @pytest.fixture
 def beta(aws: SimulatedAws) -> ClientAccount:
     return create_client_account(aws, "444455556666", "beta-billing", "", "id-of-beta")
+
+
+@pytest.fixture
+def billing(acme: ClientAccount) -> BillingService:
+    return BillingService(acme)
 
 
 @pytest.fixture

@@ -1,0 +1,65 @@
+"""The demo's child processes: they share nothing with a real system, and none outlives the demo."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
+# What would lead a child to a real database, queue or AWS account.
+FOREIGN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "KCX_", "AWS_")
+SECONDS_TO_STOP = 20
+
+
+class Children:
+    """Starts, waits for and stops processes of KCX in the demo's environment."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        self._environment = {**own, **settings, "DJANGO_SETTINGS_MODULE": "kcx.settings"}
+        self._running: list[subprocess.Popen[str]] = []
+
+    def manage(self, *arguments: str) -> None:
+        """Run a command to its end, on this terminal. Raises CalledProcessError where it fails."""
+        process = self.start(sys.executable, str(MANAGE), *arguments)
+        if process.wait() != 0:
+            raise subprocess.CalledProcessError(process.returncode, arguments)
+        self._running.remove(process)
+
+    def asked(self, *arguments: str) -> str:
+        """What a command prints. Raises CalledProcessError where it fails."""
+        command = [sys.executable, str(MANAGE), *arguments]
+        return subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """A process that runs until `stop`. Ctrl-C on the terminal reaches the demo only."""
+        process = subprocess.Popen(
+            command, env=self._environment, cwd=MANAGE.parent, text=True, start_new_session=True
+        )
+        self._running.append(process)
+        return process
+
+    def ended(self) -> list[str]:
+        """The commands of processes that should still run and do not."""
+        return [" ".join(map(str, process.args)) for process in self._running if process.poll() is not None]
+
+    def stop(self) -> None:
+        """Ask every process to end, then end what is left, with all it started."""
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            try:
+                process.wait(SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                pass
+            _kill_group(process.pid)
+            process.wait()
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,94 @@
+"""The demo from its first line to the last process it stops."""
+
+import json
+import secrets
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from kcx.demo.clients import CLIENTS, DemoClient, deliver_history, deliver_on
+from kcx.demo.processes import Children
+from kcx.embedded import server
+from kcx.simulated_aws.deliveries import BillingService
+from kcx.simulated_aws.server import SimulatedAws
+
+HOST = "127.0.0.1"
+Say = Callable[[str], object]
+
+
+def show(folder: Path, port: int, every_seconds: int, say: Say, *, serve: bool) -> None:
+    """Set everything up anew in `folder`, ingest, and with `serve` go on until Ctrl-C.
+
+    Raises OSError where the port is taken, CalledProcessError where a command fails. Stops all it started.
+    """
+    if serve:
+        _refuse_taken_port(port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        try:
+            services, children = _set_up(folder, stack, say)
+            say("\n== Discover and ingest: manage.py ingest")
+            children.manage("ingest")
+            say("\n== The registry: manage.py status")
+            children.manage("status")
+            if serve:
+                _serve(services, children, port, every_seconds, say)
+        except KeyboardInterrupt:
+            say("\nStopping.")
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
+
+
+def _set_up(folder: Path, stack: ExitStack, say: Say) -> tuple[dict[DemoClient, BillingService], Children]:
+    database = folder / "postgres"
+    server.stop(database)
+    shutil.rmtree(folder, ignore_errors=True)
+    say(f"== A fresh embedded PostgreSQL in {database} (DATABASE_URL is ignored), and a simulated AWS")
+    server.running(database)
+    stack.callback(server.stop, database)
+    aws = stack.enter_context(SimulatedAws())
+    children = Children({"KCX_DATA_DIR": str(folder), "LOG_LEVEL": "ERROR", **aws.environment()})
+    stack.callback(children.stop)
+    children.manage("migrate", "--verbosity", "0")
+    say(f"\n== {len(CLIENTS)} clients: manage.py onboard, and AWS delivers their last months")
+    return {client: _onboard(client, children, say) for client in CLIENTS}, children
+
+
+def _onboard(client: DemoClient, children: Children, say: Say) -> BillingService:
+    account = client.account
+    told = children.asked(
+        *("onboard", "--client", client.name, "--role-arn", account.role_arn, "--bucket", account.bucket),
+        *("--prefix", account.prefix, "--region", account.region, "--discover-every", "1"),
+        *("--enable", "--unverified", "the demo", "--json"),
+    )
+    made = json.loads(told)
+    account.create_bucket()
+    account.put_role(made["trust_policy"], made["permission_policy"])
+    say(f"{client.name}: s3://{account.bucket}/{account.prefix} as {account.role_arn}")
+    return deliver_history(client)
+
+
+def _serve(
+    services: dict[DemoClient, BillingService], children: Children, port: int, every_seconds: int, say: Say
+) -> None:
+    password = secrets.token_urlsafe(9)
+    children.asked("demo_login", "--password", password)
+    children.start("gunicorn", "--bind", f"{HOST}:{port}", "--workers", "1", "--threads", "4", "kcx.wsgi")
+    children.start("manage.py", "qcluster")
+    say(f"\n== The admin: http://{HOST}:{port}/admin/  login demo, password {password}")
+    for told in deliver_on(services):
+        next_delivery = time.monotonic() + every_seconds
+        while time.monotonic() < next_delivery:
+            time.sleep(1)
+            if ended := children.ended():
+                raise RuntimeError(f"ended unexpectedly: {', '.join(ended)}")
+        say(told)
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
