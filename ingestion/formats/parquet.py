@@ -1,6 +1,7 @@
 """Parquet to batches of text: read row group by row group, in pieces of a few megabytes."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
@@ -28,16 +29,18 @@ _PAGE_BUFFER_BYTES = 2**20
 
 
 def read_parquet(reader: Reader, meter: Meter, limits: Limits) -> ParsedFile:
-    """Read the footer and return the columns and the batches."""
+    """Read the footer and the first batch; return the columns and the batches."""
     file, schema = _open(reader)
     columns = tuple(Column(field.name, str(field.type)) for field in schema)
-    _check_columns(columns, file.metadata.num_rows)
+    _check_names(columns)
     refuse_unsupported(schema)
+    batches = _Rows(file, reader, meter, limits).batches()
+    first = list(islice(batches, 1))
     return ParsedFile(
         format="parquet",
         compression=_compression(file.metadata),
         columns=columns,
-        batches=_Rows(file, reader, meter, limits).batches(),
+        batches=chain(first, batches),
         parser=f"pyarrow {pa.__version__} parquet",
         bytes_decoded=lambda: meter.decoded,
     )
@@ -52,7 +55,7 @@ def _open(reader: Reader) -> tuple[pq.ParquetFile, pa.Schema]:
             handle,
             metadata=plain.metadata,
             read_dictionary=_dictionary_columns(plain.metadata),
-            buffer_size=_buffer_size(plain.metadata),
+            buffer_size=_buffer_size(plain.metadata, reader.size()),
             pre_buffer=False,
             page_checksum_verification=True,
             coerce_int96_timestamp_unit="us",
@@ -71,31 +74,32 @@ def _dictionary_columns(metadata: pq.FileMetaData) -> list[str]:
     return [one.path for one in columns if one.logical_type.type == "STRING" and not one.max_repetition_level]
 
 
-def _buffer_size(metadata: pq.FileMetaData) -> int:
-    sizes = (_compressed_size(metadata.row_group(index)) for index in range(metadata.num_row_groups))
-    return 0 if max(sizes, default=0) <= _WHOLE_GROUP_BYTES else _PAGE_BUFFER_BYTES
+def _buffer_size(metadata: pq.FileMetaData, file_bytes: int) -> int:
+    """Return 0 to read column chunks whole, else how much of each to hold.
 
-
-def _compressed_size(group: pq.RowGroupMetaData) -> int:
-    return sum(group.column(index).total_compressed_size for index in range(group.num_columns))
+    A row group's share of the file is judged by its size before compression: Arrow 26 aborts the process
+    when asked for the sizes of an encrypted column.
+    """
+    sizes = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
+    largest = file_bytes * max(sizes, default=0) // max(sum(sizes), 1)
+    return 0 if largest <= _WHOLE_GROUP_BYTES else _PAGE_BUFFER_BYTES
 
 
 def _compression(metadata: pq.FileMetaData) -> str:
-    if not metadata.num_row_groups:
-        return "none"
-    group = metadata.row_group(0)
-    codecs = {group.column(index).compression.lower() for index in range(group.num_columns)}
-    return "+".join(sorted(codecs)).replace("uncompressed", "none")
+    """Name the codecs of the first row group with rows; to be asked once that has been read (see above)."""
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    for group in (one for one in groups if one.num_rows):
+        codecs = {group.column(index).compression.lower() for index in range(group.num_columns)}
+        return "+".join(sorted(codecs)).replace("uncompressed", "none")
+    return "none"
 
 
-def _check_columns(columns: tuple[Column, ...], rows: int) -> None:
+def _check_names(columns: tuple[Column, ...]) -> None:
     for number, column in enumerate(columns, 1):
         if not column.name:
             raise NamelessColumn(f"Column {number} of {len(columns)} has no name.")
         if "\0" in column.name:
             raise NulCharacter(f"The name of column {number} holds the NUL character.")
-    if rows and not columns:
-        raise BadParquet("The Parquet file has rows but no columns.")
 
 
 def _translated(error: Exception) -> BadParquet | EncryptedParquet:

