@@ -93,7 +93,6 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 # Static files are served from the installed packages: no collectstatic step stands between a clone and a page.
 WHITENOISE_USE_FINDERS = True
 USE_TZ = True

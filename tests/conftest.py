@@ -36,7 +36,9 @@ def raw_database(transactional_db: None) -> Iterator[None]:
     yield
     connections["progress"].close()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'billing_rawrow'::regclass")
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'billing_rawrow'::regclass"
+        )
         for (partition,) in cursor.fetchall():
             cursor.execute(f"DROP TABLE {partition}")
 

@@ -68,7 +68,7 @@ def _open(reader: Reader) -> tuple[pq.ParquetFile, pa.Schema]:
 def _dictionary_columns(metadata: pq.FileMetaData) -> list[str]:
     """Name the text columns outside lists and maps, which may be read as dictionaries.
 
-    It is five times faster than reading strings, and a long value that repeats takes its place only once.
+    A long value that repeats then takes its place once, so that no small file can fill the memory.
     """
     columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
     return [one.path for one in columns if one.logical_type.type == "STRING" and not one.max_repetition_level]

@@ -25,7 +25,7 @@ def data_export(segments: Sequence[str]) -> KeyFacts | None:
         kind = _data(facts, rest) if segments[place + 1] == "data" else _manifest(facts, rest)
         if kind is not None:
             return kind
-        unlisted = unlisted or replace(facts, kind=Kind.UNLISTED)
+        unlisted = unlisted or _unlisted(facts, rest)
     return unlisted
 
 
@@ -78,6 +78,11 @@ def _manifest(facts: KeyFacts, rest: Sequence[str]) -> KeyFacts | None:
     if len(rest) == 1:
         return replace(found, scope=Scope.CURRENT)
     return _in_execution(replace(found, scope=Scope.SNAPSHOT), rest)
+
+
+def _unlisted(facts: KeyFacts, rest: Sequence[str]) -> KeyFacts:
+    ending = ends_in_format(rest[-1])
+    return replace(facts, kind=Kind.UNLISTED, format=ending[1] if ending else None)
 
 
 def _in_execution(facts: KeyFacts, rest: Sequence[str]) -> KeyFacts | None:

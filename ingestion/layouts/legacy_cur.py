@@ -36,10 +36,10 @@ def dbr(segments: Sequence[str]) -> KeyFacts | None:
 
 
 def _status(segments: Sequence[str]) -> KeyFacts | None:
-    for place, segment in enumerate(segments):
-        if segment == STATUS_FOLDER and (found := _report_before(segments[:place], Kind.STATUS)):
-            return found
-    return None
+    places = [place for place, segment in enumerate(segments) if segment == STATUS_FOLDER]
+    found = [facts for place in places if (facts := _report_before(segments[:place], Kind.STATUS))]
+    # A report may itself be named so: the shortest root wins here too, then the reading with a period.
+    return min(found, key=lambda facts: (len(facts.root), facts.period_start is None), default=None)
 
 
 def _crawler(segments: Sequence[str]) -> KeyFacts | None:

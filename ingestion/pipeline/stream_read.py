@@ -128,7 +128,7 @@ class _PinnedClient:
                 ExpectedBucketOwner=self._pinned.owner,
                 ChecksumMode="ENABLED",
             )
-        return {**answer, "Body": _CheckedBody(answer["Body"], answer["ContentLength"])}
+        return {**answer, "Body": _CheckedBody(answer["Body"], answer.get("ContentLength", -1))}
 
 
 class _CheckedBody:

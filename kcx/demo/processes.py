@@ -38,7 +38,11 @@ class Children:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A Python process that runs until `stop`. Ctrl-C on the terminal reaches the demo only."""
         process = subprocess.Popen(
-            [sys.executable, *arguments], env=self._environment, cwd=PROJECT, text=True, start_new_session=True
+            [sys.executable, *arguments],
+            env=self._environment,
+            cwd=PROJECT,
+            text=True,
+            start_new_session=True,
         )
         self._running.append(process)
         return process

@@ -17,6 +17,11 @@ from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.server import SimulatedAws
 
 HOST = "127.0.0.1"
+QUIETLY = ("--no-control-socket", "--log-level=warning")
+WHERE_TO_LOOK = """
+== The rows: the views billing_rows_current and billing_rows_all, for example
+  KCX_DATA_DIR={folder} .venv/bin/python manage.py sql \\
+    "SELECT source_key, row_number, data FROM billing_rows_current WHERE connection_id = 1 LIMIT 2""""
 Say = Callable[[str], object]
 
 
@@ -35,6 +40,7 @@ def show(folder: Path, port: int, every_seconds: int, say: Say, *, serve: bool) 
             children.manage("ingest")
             say("\n== The registry: manage.py status")
             children.manage("status")
+            say(WHERE_TO_LOOK.format(folder=folder))
             if serve:
                 _serve(services, children, port, every_seconds, say)
         except KeyboardInterrupt:
@@ -76,9 +82,10 @@ def _serve(
 ) -> None:
     password = secrets.token_urlsafe(9)
     children.asked("demo_login", "--password", password)
-    children.start("-m", "gunicorn", "--bind", f"{HOST}:{port}", "--threads", "4", "kcx.wsgi")
+    address = f"{HOST}:{port}"
+    children.start("-m", "gunicorn", "--bind", address, "--threads=4", *QUIETLY, "kcx.wsgi")
     children.start("manage.py", "qcluster")
-    say(f"\n== The admin: http://{HOST}:{port}/admin/  login demo, password {password}")
+    say(f"\n== The admin: http://{address}/admin/  login demo, password {password}  (Ctrl-C stops everything)")
     for told in deliver_on(services):
         next_delivery = time.monotonic() + every_seconds
         while time.monotonic() < next_delivery:

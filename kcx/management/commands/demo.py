@@ -22,7 +22,11 @@ class Command(BaseCommand):
         parser.add_argument("--no-serve", action="store_true", help="end after the ingest")
         parser.add_argument("--port", type=int, default=8000, help="of the admin (default: %(default)s)")
         parser.add_argument(
-            "--every", type=int, default=60, metavar="SECONDS", help="between deliveries (default: %(default)s)"
+            "--every",
+            type=int,
+            default=60,
+            metavar="SECONDS",
+            help="between deliveries (default: %(default)s)",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
@@ -35,6 +39,8 @@ class Command(BaseCommand):
         try:
             show(folder, options["port"], options["every"], self.stdout.write, serve=not options["no_serve"])
         except OSError as error:
-            raise CommandError(f"127.0.0.1:{options['port']} cannot be served: {error}. Try --port.") from error
+            raise CommandError(
+                f"127.0.0.1:{options['port']} cannot be served: {error}. Try --port."
+            ) from error
         except (subprocess.CalledProcessError, RuntimeError) as error:
             raise CommandError(f"The demo stopped: {error}") from error

@@ -1,0 +1,143 @@
+"""Step 7: what a load leaves behind, whether it went well or not."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from billing.read import rows_digest
+from ingestion.models import Delivery, SourceFile
+from ingestion.pipeline import run
+from ingestion.reruns import reprocess, retry
+from tests.builders import ClientUnderTest, csv_gz
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+KEY = "exports/lines/one.csv.gz"
+GOOD = csv_gz("a,b\n1,2\n")
+
+BAD_FILES = [
+    (GOOD[:-5], "corrupt_gzip", None, ""),
+    (csv_gz("a,b\n1,2\n3\n"), "ragged_row", 2, ""),
+    (csv_gz("a,b\n1,2\n3,x\0y\n"), "nul_character", 2, "b"),
+    (csv_gz("a,\n1,2\n"), "nameless_column", None, ""),
+    (b"", "empty_object", None, ""),
+    (b"PAR1" + b"\0" * 50 + b"PAR1", "bad_parquet", None, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "row", "column"), BAD_FILES, ids=[code for _, code, _, _ in BAD_FILES]
+)
+def test_a_file_that_cannot_be_loaded_says_why_and_where_and_the_others_load(
+    client_under_test: ClientUnderTest, body: bytes, code: str, row: int | None, column: str
+) -> None:
+    name = "exports/lines/bad.parquet" if code == "bad_parquet" else "exports/lines/bad.csv.gz"
+    client_under_test.account.put_object(name, body)
+    client_under_test.account.put_object(KEY, GOOD)
+
+    failed, loaded = sorted(client_under_test.ingest(), key=lambda attempt: attempt.outcome)
+
+    assert (failed.error_code, failed.error_row, failed.error_column) == (code, row, column)
+    assert loaded.outcome == "SUCCEEDED"
+    file = client_under_test.file(name)
+    assert (file.status, file.error_code, file.next_retry_at) == ("FAILED", code, None)
+    assert file.error_message
+    assert file.next_action
+    assert client_under_test.rows(name) == []
+    assert client_under_test.rows(KEY) == [["1", "2"]]
+    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["CURRENT", "PENDING"]
+
+
+def test_a_file_the_role_may_not_read_is_an_access_error_of_that_file(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.discover()
+    file = client_under_test.file(KEY)
+    client_under_test.account.delete_role()
+    attempt = run.load(file.pk, "test")
+    assert attempt is not None
+    assert attempt.error_code == "assume_role_denied"
+    assert client_under_test.file(KEY).next_retry_at is None, "a person must act"
+
+
+def test_transient_errors_are_tried_again_with_growing_pauses(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.discover()
+    file = client_under_test.file(KEY)
+    client_under_test.account.put_object(KEY, csv_gz("a,b\n3,4\n"))
+    pauses = []
+    for _ in range(4):
+        SourceFile.objects.filter(pk=file.pk).update(next_retry_at=timezone.now())
+        before = timezone.now()
+        run.load(file.pk, "test")
+        file.refresh_from_db()
+        assert file.next_retry_at is not None
+        pauses.append(round((file.next_retry_at - before) / timedelta(minutes=1)))
+    assert pauses == [1, 2, 4, 8]
+    assert run.load(file.pk, "test") is None, "not due yet"
+
+
+def test_reprocessing_replaces_the_rows_and_leaves_an_attempt(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.ingest()
+    first = client_under_test.file(KEY)
+    assert reprocess(SourceFile.objects.filter(pk=first.pk)) == [first.pk]
+    (attempt,) = client_under_test.load_all()
+    assert (attempt.outcome, attempt.is_reload) == ("SUCCEEDED", True)
+    second = client_under_test.file(KEY)
+    assert (second.status, second.reload_requested_at) == ("INGESTED", None)
+    assert second.rows_sha256 == first.rows_sha256 == rows_digest(first.connection_id, first.pk)
+    assert client_under_test.rows(KEY) == [["1", "2"]]
+
+
+def test_a_failed_reload_leaves_rows_status_and_digests_untouched(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.ingest()
+    before = client_under_test.file(KEY)
+    client_under_test.account.delete_role()
+    reprocess(SourceFile.objects.filter(pk=before.pk))
+    (attempt,) = client_under_test.load_all()
+    assert (attempt.outcome, attempt.is_reload, attempt.error_code) == ("FAILED", True, "assume_role_denied")
+    after = client_under_test.file(KEY)
+    assert (after.status, after.rows_sha256, after.ingested_at) == (
+        "INGESTED",
+        before.rows_sha256,
+        before.ingested_at,
+    )
+    assert after.error_code == ""
+    assert client_under_test.rows(KEY) == [["1", "2"]]
+    assert client_under_test.load_all() == [], "it waits for a person"
+
+
+def test_a_retry_makes_a_failed_file_due_at_once(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD[:-5], etag="e" * 32)
+    client_under_test.ingest()
+    file = client_under_test.file(KEY)
+    client_under_test.account.put_object(KEY, GOOD + b"\0" * 0, etag="e" * 32)
+    SourceFile.objects.filter(pk=file.pk).update(size=len(GOOD))
+    assert retry(SourceFile.objects.filter(pk=file.pk)) == [file.pk]
+    assert [attempt.outcome for attempt in client_under_test.load_all()] == ["SUCCEEDED"]
+    file.refresh_from_db()
+    assert (file.status, file.error_code, file.failures) == ("INGESTED", "", 0)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"status": "INGESTED"},
+        {"status": "FAILED"},
+        {"status": "SKIPPED"},
+        {"row_count": 5},
+        {"rows_sha256": "f" * 64},
+    ],
+)
+def test_the_database_refuses_a_status_that_is_not_true(
+    client_under_test: ClientUnderTest, claim: dict[str, object]
+) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.discover()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SourceFile.objects.update(**claim)
