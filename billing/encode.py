@@ -40,20 +40,21 @@ class RowEncoder:
         return self._given(self._encoder.write_header())
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
-        """The bytes of `batch`'s rows; every column is of type string. Raises RowRefused."""
-        cells = _cells_in_row_order(batch)
-        self._refuse_nul(cells, batch.num_columns)
-        self._refuse_over_cap(cells, batch)
+        """The bytes of `batch`'s rows; it has columns, all of type string. Raises RowRefused.
+
+        Raises ValueError for a batch without columns: the digest of its rows would not be PostgreSQL's.
+        """
         rows = batch.num_rows
+        cells = _cells_in_row_order(batch)
+        starts = np.arange(rows + 1, dtype=np.int32) * batch.num_columns
+        self._refuse_nul(cells, batch.num_columns)
+        self._refuse_over_cap(cells, starts)
         first = self.rows + 1
-        starts = pa.array(
-            np.arange(0, rows * batch.num_columns + 1, max(batch.num_columns, 1), dtype=np.int32)
-        )
         arrays = [
             pa.array(np.full(rows, self._ids[0], dtype=np.int64)),
             pa.array(np.full(rows, self._ids[1], dtype=np.int64)),
             pa.array(np.arange(first, first + rows, dtype=np.int64)),
-            pa.ListArray.from_arrays(starts, cells),
+            pa.ListArray.from_arrays(pa.array(starts), cells),
         ]
         self.rows += rows
         return self._given(self._encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)))
@@ -78,10 +79,11 @@ class RowEncoder:
             if found >= 0:
                 raise NulInRow(self.rows + found // columns + 1, found % columns)
 
-    def _refuse_over_cap(self, cells: pa.StringArray, batch: pa.RecordBatch) -> None:
-        offsets = np.frombuffer(cells.buffers()[1], dtype=np.int32)[: len(cells) + 1]
-        sizes = np.diff(offsets[:: batch.num_columns])
-        if sizes.size and sizes.max() > self.max_row_bytes:
+    def _refuse_over_cap(self, cells: pa.StringArray, starts: NDArray[np.int32]) -> None:
+        if not len(cells):
+            return
+        sizes = np.diff(np.frombuffer(cells.buffers()[1], dtype=np.int32)[starts])
+        if sizes.max() > self.max_row_bytes:
             raise RowOverCap(self.rows + int(sizes.argmax()) + 1)
 
 

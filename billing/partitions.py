@@ -1,6 +1,7 @@
 """One partition of raw rows per connection: made, dropped and analysed."""
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from billing.write import partition
@@ -20,15 +21,20 @@ def drop_partition(connection_id: int) -> None:
     child = partition(connection_id)
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = 0")  # a detach that times out is left half-way
-        cursor.execute(
-            "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(%s)",
-            [child.as_string(None)],
-        )
-        if (attached := cursor.fetchone()) is not None:
-            how = sql.SQL("FINALIZE" if attached[0] else "CONCURRENTLY")
-            cursor.execute(sql.SQL("ALTER TABLE billing_rawrow DETACH PARTITION {} {}").format(child, how))
-        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(child))
-        cursor.execute("RESET lock_timeout")
+        try:
+            _detach(cursor, child)
+            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(child))
+        finally:
+            cursor.execute("RESET lock_timeout")
+
+
+def _detach(cursor: CursorWrapper, child: sql.Identifier) -> None:
+    cursor.execute(
+        "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(%s)", [child.as_string(None)]
+    )
+    if (attached := cursor.fetchone()) is not None:
+        how = sql.SQL("FINALIZE" if attached[0] else "CONCURRENTLY")
+        cursor.execute(sql.SQL("ALTER TABLE billing_rawrow DETACH PARTITION {} {}").format(child, how))
 
 
 def analyze() -> None:

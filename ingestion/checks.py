@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, register
 
 
 @register
-def retry_above_timeout(**_options: Any) -> list[CheckMessage]:  # noqa: ANN401  # Django's signature
+def retry_above_timeout(**_options: Any) -> list[CheckMessage]:  # Django's signature
     """The broker must not hand a task out again while it may still be running."""
     if settings.Q_CLUSTER["retry"] > settings.Q_CLUSTER["timeout"]:
         return []
@@ -21,7 +21,7 @@ def retry_above_timeout(**_options: Any) -> list[CheckMessage]:  # noqa: ANN401 
 
 
 @register
-def one_database(**_options: Any) -> list[CheckMessage]:  # noqa: ANN401
+def one_database(**_options: Any) -> list[CheckMessage]:
     """A load's rows and its progress are two sessions of one database."""
     default, progress = settings.DATABASES["default"], settings.DATABASES["progress"]
     if all(default.get(part) == progress.get(part) for part in ("NAME", "HOST", "PORT")):

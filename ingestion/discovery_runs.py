@@ -17,7 +17,7 @@ LOCK_CLASS = 0x4B4358
 
 @contextmanager
 def one_at_a_time(connection_id: int) -> Iterator[bool]:
-    """True inside where no other session discovers this connection; PostgreSQL frees the lock of a dead one."""
+    """True inside where no other session discovers this connection; a dead session's lock is free."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, connection_id])
         alone: bool = cursor.fetchone()[0]

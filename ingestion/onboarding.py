@@ -30,7 +30,7 @@ class Onboarded:
 
 
 def kcx_account_id(region: str) -> str:
-    """The account clients trust: KCX_AWS_ACCOUNT_ID, else that of KCX's own identity. Raises IngestionError."""
+    """The account clients trust: KCX_AWS_ACCOUNT_ID, else its own identity's. Raises IngestionError."""
     if settings.KCX_AWS_ACCOUNT_ID:
         return str(settings.KCX_AWS_ACCOUNT_ID)
     with translated("Finding KCX's own AWS account (set KCX_AWS_ACCOUNT_ID to name it)"):

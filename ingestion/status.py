@@ -33,27 +33,22 @@ class ConnectionStatus:
 
 def connection_statuses() -> list[ConnectionStatus]:
     """Every connection, by name."""
-    return [_status(connection) for connection in _counted_connections()]
-
-
-def _counted_connections() -> "list[ClientConnection]":
-    counted = {
-        status.lower(): Count("files", filter=Q(files__status=status)) for status in SourceFile.Status.values
+    by_status = {
+        status: Count("files", filter=Q(files__status=status)) for status in SourceFile.Status.values
     }
-    return list(
-        ClientConnection.objects.annotate(
-            **counted, rows=Sum("files__row_count", default=0), last_ingested_at=Max("files__ingested_at")
-        ).order_by("name")
+    counted = ClientConnection.objects.order_by("name").values_list(
+        "pk",
+        "name",
+        "enabled",
+        "client__enabled",
+        "last_discovered_at",
+        Sum("files__row_count", default=0),
+        Max("files__ingested_at"),
+        *by_status.values(),
     )
-
-
-def _status(connection: ClientConnection) -> ConnectionStatus:
-    return ConnectionStatus(
-        connection_id=connection.pk,
-        name=connection.name,
-        enabled=connection.enabled and connection.client.enabled,
-        files=FileCounts(*(getattr(connection, status.lower()) for status in SourceFile.Status.values)),
-        rows=getattr(connection, "rows"),
-        last_discovered_at=connection.last_discovered_at,
-        last_ingested_at=getattr(connection, "last_ingested_at"),
-    )
+    return [
+        ConnectionStatus(
+            pk, name, enabled and client_enabled, FileCounts(*counts), rows, discovered, ingested
+        )
+        for pk, name, enabled, client_enabled, discovered, rows, ingested, *counts in counted
+    ]

@@ -1,10 +1,10 @@
 """The admin's people pages; django-q2's own pages, which could run any code, are left out."""
 
+import django_q.admin  # noqa: F401  # registers its pages, so that they can be taken away here
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-import django_q.admin  # noqa: F401  # registers its pages, so that they can be taken away here
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -15,7 +15,7 @@ for model in (User, Group, Failure, OrmQ, Schedule, Success):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -1,6 +1,7 @@
 """KCX's settings: everything that differs between machines comes from the environment."""
 
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -19,7 +20,7 @@ SECRET_KEY = local_secret_key(DATA_DIR) if EMBEDDED and "SECRET_KEY" not in env 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-_database = (
+_database: dict[str, Any] = (
     {"ENGINE": "kcx.embedded", "NAME": "kcx", "HOST": str(DATA_DIR / "postgres")}
     if EMBEDDED
     else env.db("DATABASE_URL", engine="django.db.backends.postgresql")
@@ -93,7 +94,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 STATIC_URL = "static/"
-# Static files are served from the installed packages: no collectstatic step stands between a clone and a page.
+# Static files are served from the installed packages: no collectstatic between a clone and a page.
 WHITENOISE_USE_FINDERS = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -18,7 +18,7 @@ from ingestion.queueing import queue_discovery
 class NeverDeleted(ModelAdmin):
     """Disable instead: what has history stays."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never."""
         return False
 

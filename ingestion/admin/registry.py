@@ -12,6 +12,8 @@ from ingestion.models import LoadAttempt, SourceFile
 from ingestion.queueing import queue_loads
 from ingestion.reruns import reprocess, retry
 
+RUNNING = Exists(LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING))
+
 
 class PeriodFilter(admin.SimpleListFilter):
     """The billing periods that occur, newest first."""
@@ -19,7 +21,7 @@ class PeriodFilter(admin.SimpleListFilter):
     title = "billing period"
     parameter_name = "period"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """One choice per period."""
         periods = SourceFile.objects.exclude(billing_period_start=None).values_list(
             "billing_period_start", flat=True
@@ -39,13 +41,13 @@ class LoadingNowFilter(admin.SimpleListFilter):
     title = "loading now"
     parameter_name = "loading"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """One choice."""
         return [("yes", "Yes")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
         """The files that are loading now."""
-        return queryset.filter(loading=True) if self.value() else queryset
+        return queryset.filter(RUNNING) if self.value() else queryset
 
 
 @admin.register(SourceFile)
@@ -67,8 +69,8 @@ class SourceFileAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
         """Each file with whether it is loading now."""
-        running = LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING)
-        return super().get_queryset(request).annotate(loading=Exists(running))
+        files: QuerySet[SourceFile] = super().get_queryset(request)
+        return files.annotate(loading=RUNNING)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """May this person ask for retries and reloads?"""

@@ -25,7 +25,7 @@ class FileOutcome:
 def load_files(files: list[int], actor: str, out: OutputWrapper, *, as_json: bool) -> bool:
     """Load the files and tell of each; True where none failed."""
     outcomes = (
-        _with_bar(files, actor, out) if not as_json and out.isatty() else _plainly(files, actor, out, as_json)
+        _with_bar(files, actor) if not as_json and out.isatty() else _plainly(files, actor, out, as_json)
     )
     failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
     if as_json:
@@ -47,7 +47,7 @@ def _plainly(files: list[int], actor: str, out: OutputWrapper, silent: bool) -> 
     return outcomes
 
 
-def _with_bar(files: list[int], actor: str, out: OutputWrapper) -> list[FileOutcome]:
+def _with_bar(files: list[int], actor: str) -> list[FileOutcome]:
     sizes = dict(SourceFile.objects.filter(pk__in=files).values_list("pk", "size"))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     outcomes: list[FileOutcome] = []

@@ -94,6 +94,14 @@ class ClientConnection(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, **options: Any) -> None:  # Django's signature
+        """Save; a new connection gets its partition of raw rows in the same transaction."""
+        new = self._state.adding
+        with transaction.atomic():
+            super().save(**options)
+            if new:
+                create_partition(self.pk)
+
     @property
     def owner(self) -> str:
         """The account that must own the bucket: sent with every call to S3."""
@@ -108,14 +116,6 @@ class ClientConnection(models.Model):
             self.region.rpartition("-")[0].rpartition("-")[0], "aws"
         )
 
-    def save(self, **options: Any) -> None:  # noqa: ANN401  # Django's signature
-        """Save; a new connection gets its partition of raw rows in the same transaction."""
-        new = self._state.adding
-        with transaction.atomic():
-            super().save(**options)
-            if new:
-                create_partition(self.pk)
-
     def clean(self) -> None:
         """Refuse to move a connection that has files: its registry would speak of another bucket."""
         if self.pk is None or not self.files.exists():
@@ -124,8 +124,7 @@ class ClientConnection(models.Model):
         changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
         if changed:
             raise ValidationError(
-                {
-                    name: "Frozen: files of this connection are registered. Add another connection."
-                    for name in changed
-                }
+                dict.fromkeys(
+                    changed, "Frozen: files of this connection are registered. Add another connection."
+                )
             )

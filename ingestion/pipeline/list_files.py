@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-
-from mypy_boto3_s3 import S3Client
+from typing import TYPE_CHECKING
 
 from ingestion.aws_errors import translated
 from ingestion.pipeline.assume_role import RoleAccess
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class RemoteFile:
     storage_class: str
 
 
-def list_files(s3: S3Client, access: RoleAccess) -> Iterator[list[RemoteFile]]:
+def list_files(s3: "S3Client", access: RoleAccess) -> Iterator[list[RemoteFile]]:
     """Every object under the exact prefix, in S3's order, in pages of at most 1,000.
 
     Raises an IngestionError where AWS refuses. Keys are decoded by botocore, which asks for URL encoding.

@@ -1,6 +1,6 @@
 """Runs an iterator in a thread of its own, a few items ahead of the one who consumes it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from queue import Full, Queue
 from threading import Event, Thread
@@ -19,7 +19,7 @@ class _End:
     error: BaseException | None
 
 
-def in_background(items: Iterator[T], ahead: int) -> Iterator[T]:
+def in_background(items: Iterator[T], ahead: int) -> Generator[T, None, None]:
     """The items in order, produced in a thread, at most `ahead` of them waiting.
 
     What the iterator raises is raised here. Closing this generator ends the thread before it returns.

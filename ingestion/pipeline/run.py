@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -11,7 +12,7 @@ from ingestion.attempts import ProgressReporter, begin_attempt
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.errors import DatabaseUnavailable, IngestionError, UnexpectedError
 from ingestion.layouts.families import Family, family_of
-from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Export, LoadAttempt, SourceFile
+from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline.assume_role import RoleAccess, s3_client
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
@@ -20,6 +21,9 @@ from ingestion.pipeline.parse import Limits, parse
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 from ingestion.pipeline.update_registry import Loaded, claim, record_failure, record_success
 from ingestion.publish import publish_of_file, publish_pending
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +122,7 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
 class _Source:
     """Opens readers of one object version; `reader` is the newest, whose figures count."""
 
-    def __init__(self, s3: object, pinned: PinnedObject) -> None:
+    def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
         self._s3 = s3
         self._pinned = pinned
         self.reader = ObjectReader(s3, pinned)
@@ -172,7 +176,7 @@ def _keep_session_alive() -> None:
 
 
 def _learn_family(file: SourceFile, names: tuple[str, ...]) -> None:
-    unknown = Export.objects.filter(pk=file.export_id, family=Family.UNKNOWN).first()
-    if unknown:
-        unknown.family = family_of(names, unknown.key_layout)
-        unknown.save(update_fields=["family"])
+    export = file.export
+    if export and export.family == Family.UNKNOWN:
+        export.family = family_of(names, export.key_layout)
+        export.save(update_fields=["family"])

@@ -1,24 +1,26 @@
-"""Step 4 of 7: one object version as a seekable reader: one request while read forwards, pinned by If-Match."""
+"""Step 4 of 7: one object version as a seekable reader, pinned by If-Match; reading on is one request."""
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import FlexibleChecksumError
 from botocore.response import StreamingBody
-from mypy_boto3_s3 import S3Client
 from smart_open.s3 import Reader
 
 from ingestion.aws_errors import translated
 from ingestion.digests import InOrderDigest
 from ingestion.errors import ChecksumMismatch, StreamBroken
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
+
 READ_AHEAD = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedObject:
-    """One version of one object. `size` in bytes as listed; `owner` is the account that must own the bucket."""
+    """One version of one object. `size` in bytes as listed; `owner` is the bucket's account."""
 
     bucket: str
     key: str
@@ -35,14 +37,14 @@ class ObjectReader(io.BufferedIOBase):
     did not help.
     """
 
-    def __init__(self, s3: S3Client, pinned: PinnedObject) -> None:
+    def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
         self._pinned = pinned
         self._reader = Reader(
             pinned.bucket,
             pinned.key,
             buffer_size=READ_AHEAD,
             defer_seek=True,
-            client=_PinnedClient(s3, pinned),
+            client=cast("S3Client", _PinnedClient(s3, pinned)),
         )
         self._position = 0
         self._digest = InOrderDigest(pinned.size)
@@ -76,7 +78,7 @@ class ObjectReader(io.BufferedIOBase):
         self.bytes_read += len(data)
         return data
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+    def readinto(self, buffer: Any) -> int:
         """Fill `buffer`; answers how many bytes."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
@@ -113,11 +115,11 @@ class ObjectReader(io.BufferedIOBase):
 class _PinnedClient:
     """What smart_open sees as S3: every GET asks for this version, from this owner, with its checksum."""
 
-    def __init__(self, s3: S3Client, pinned: PinnedObject) -> None:
+    def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
         self._s3 = s3
         self._pinned = pinned
 
-    def get_object(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+    def get_object(self, **arguments: Any) -> dict[str, Any]:
         if arguments.get("Range") == "bytes=0-":
             # S3 sends an object's checksum with the whole object only, and botocore then compares it.
             del arguments["Range"]
@@ -132,7 +134,7 @@ class _PinnedClient:
 
 
 class _CheckedBody:
-    """A response's body, read to the empty read behind its end: only there does botocore compare checksums."""
+    """A response's body, read to the empty read behind it: only there botocore compares checksums."""
 
     def __init__(self, body: StreamingBody, length: int) -> None:
         self._body = body

@@ -150,24 +150,25 @@ def retry_now(files: QuerySet[SourceFile]) -> list[int]:
 
 
 def request_reload(files: QuerySet[SourceFile]) -> list[int]:
-    """Ask for ingested files to be loaded again, unless they are loading now; answers which. In a transaction."""
+    """Ask for a reload of ingested files that are not loading now; answers which. In a transaction."""
     ingested = locked(files.filter(status=Status.INGESTED))
     return _touch(ingested, reload_requested_at=timezone.now(), next_retry_at=None, queued_at=None)
 
 
-def _touch(files: QuerySet[SourceFile], **values: Any) -> list[int]:  # noqa: ANN401
+def _touch(files: QuerySet[SourceFile], **values: Any) -> list[int]:
     ids = list(files.values_list("pk", flat=True))
     SourceFile.objects.filter(pk__in=ids).update(**values)
     return ids
 
 
-def _update(files: QuerySet[SourceFile], **values: Any) -> int:  # noqa: ANN401
+def _update(files: QuerySet[SourceFile], **values: Any) -> int:
     return len(_touch(files, **values))
 
 
 def _pause(failures: int) -> timedelta:
-    return min(FIRST_RETRY * 2 ** min(failures - 1, 16), LONGEST_RETRY)
+    pause: timedelta = FIRST_RETRY * 2 ** min(failures - 1, 16)
+    return min(pause, LONGEST_RETRY)
 
 
-def _close(attempt: LoadAttempt, outcome: LoadAttempt.Outcome, **values: Any) -> None:  # noqa: ANN401
+def _close(attempt: LoadAttempt, outcome: LoadAttempt.Outcome, **values: Any) -> None:
     LoadAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, ended_at=timezone.now(), **values)

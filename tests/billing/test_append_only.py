@@ -85,10 +85,13 @@ def test_a_file_that_is_replaced_is_deleted_alone() -> None:
 
 
 def test_deleting_one_file_leaves_its_transaction_no_right_to_delete_more() -> None:
-    with pytest.raises(ProgrammingError, match="append-only"), transaction.atomic():
+    def replace_and_delete() -> None:
         delete_rows(CONNECTION, 1)
         store(CONNECTION, 1, [["new"]])
         transact("DELETE FROM billing_rawrow WHERE source_file_id = 1")
+
+    with pytest.raises(ProgrammingError, match="append-only"), transaction.atomic():
+        replace_and_delete()
     assert stored() == ["a", "b", "c", "d"]
 
 

@@ -60,7 +60,8 @@ def test_three_workers_race_for_one_file(client_under_test: ClientUnderTest, big
     with ExitStack() as stack:
         racers = [stack.enter_context(python(LOAD_ON_DEMAND.format(file=big_file.pk))) for _ in range(3)]
         for racer in racers:
-            assert racer.stdout and racer.stdout.readline() == "ready\n"
+            assert racer.stdout
+            assert racer.stdout.readline() == "ready\n"
         for racer in racers:
             assert racer.stdin
             racer.stdin.write("go\n")
@@ -82,7 +83,8 @@ def test_a_worker_killed_inside_copy_leaves_nothing_and_the_next_sweep_takes_the
     client_under_test: ClientUnderTest, big_file: SourceFile
 ) -> None:
     with python(STOP_INSIDE_COPY.format(file=big_file.pk)) as victim:
-        assert victim.stdout and victim.stdout.readline() == "inside COPY\n"
+        assert victim.stdout
+        assert victim.stdout.readline() == "inside COPY\n"
         assert run.load(big_file.pk, "rival") is None, "the lock keeps everybody else out"
         assert outcomes(big_file) == ["RUNNING"], "the attempt is seen while it runs"
         tasks.sweep()

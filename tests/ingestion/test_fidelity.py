@@ -84,7 +84,7 @@ def test_any_parquet_table_is_rebuilt(
 
 
 def test_an_independent_reader_agrees(client_under_test: ClientUnderTest) -> None:
-    text = 'lineItem/Cost,resourceTags/user:Owner,resourceTags/user:owner\n1.81E-8,"a ""b"", c",\n0.10,"x\r\ny",é\n'
+    text = 'lineItem/Cost,tags/user:Owner,tags/user:owner\n1.81E-8,"a ""b"", c",\n0.10,"x\r\ny",é\n'
     names, rows = rebuilt(ingested(client_under_test, "t.csv.gz", csv_gz(text)))
     expected = list(csv.reader(io.StringIO(text, newline="")))
     assert names == expected[0]

@@ -12,7 +12,7 @@ from ingestion.management.discovering import discover_each, run_as_json
 
 class Command(BaseCommand):
     help = (
-        "List the buckets of one connection, or of all enabled ones, and register what is new. Loads nothing. "
+        "List the buckets of one connection, or of all enabled ones, and register what is new. Loads none. "
         "Exit status: 0 all listed, 1 a listing failed, 2 no such connection."
     )
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         add_connection(parser)
         parser.add_argument("--json", action="store_true", help="print the discovery runs as a JSON list")
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Discover; exit status 1 where a listing failed."""
         quiet = options["json"]
         runs, failed = discover_each(connections_named(options["connection"]), self.stdout, quiet=quiet)

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print what came of each file as a JSON list")
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Ingest; exit status 1 where anything failed."""
         if options["file"] is not None and options["connection"] is not None:
             raise CommandError("Name a file or a connection, not both.", returncode=USAGE_ERROR)

@@ -48,7 +48,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Create it; answers by what is printed."""
         fields = ("role_arn", "bucket", "prefix", "region", "bucket_owner", "kms_key_arn", "name")
         values = {field: options[field] for field in fields}

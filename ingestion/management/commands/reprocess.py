@@ -21,7 +21,7 @@ from ingestion.reruns import reprocess
 
 class Command(BaseCommand):
     help = (
-        "Read ingested files again and replace their rows, each in one transaction; failed files are tried again. "
+        "Read ingested files again and replace their rows, each in one transaction; failed ones too. "
         "Exit status: 0 all loaded, 1 a file failed (its old rows stay), 2 no such connection or file."
     )
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print what came of each file as a JSON list")
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Reprocess; exit status 1 where a file failed."""
         files = reprocess(_chosen(options["file"], options["connection"], options["period"]))
         if options["file"] is not None and not files:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError("Not everything was ingested.")
 
 
-def _chosen(file_id: int | None, connection: str | None, month: Any) -> QuerySet[SourceFile]:  # noqa: ANN401
+def _chosen(file_id: int | None, connection: str | None, month: Any) -> QuerySet[SourceFile]:
     if (file_id is None) == (connection is None) or (file_id is not None and month):
         raise CommandError("Name --file ID, or --connection N [--period YYYY-MM].", returncode=USAGE_ERROR)
     if file_id is not None:

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         add_connection(parser)
         parser.add_argument("--json", action="store_true", help="print what came of each file as a JSON list")
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Retry; exit status 1 where a file failed."""
         connections = connections_named(options["connection"])
         files = retry(SourceFile.objects.filter(connection__in=connections))

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             "--json", action="store_true", help="print a JSON list, one object per connection"
         )
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Print it."""
         statuses = connection_statuses()
         if options["json"]:
@@ -46,7 +46,10 @@ class Command(BaseCommand):
         table = Table(*COLUMNS)
         for status in statuses:
             table.add_row(*_cells(status))
-        Console(file=self.stdout, width=None if self.stdout.isatty() else 200).print(table)
+        console = Console(width=None if self.stdout.isatty() else 200)
+        with console.capture() as captured:
+            console.print(table)
+        self.stdout.write(captured.get())
 
 
 def _cells(status: ConnectionStatus) -> list[str]:

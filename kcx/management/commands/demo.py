@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 class Command(BaseCommand):
     help = (
-        "Show the main job on an embedded PostgreSQL and a simulated AWS of its own: onboard clients, ingest, then "
-        "serve the admin while AWS delivers on. Touches no other database. Ctrl-C stops all it started. "
+        "Show the main job on an embedded PostgreSQL and a simulated AWS of its own: onboard, ingest, "
+        "then serve the admin while AWS delivers on. Touches no other database. Ctrl-C stops all it started. "
         "Exit status: 0 shown, 1 something failed."
     )
     requires_system_checks = []
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             help="between deliveries (default: %(default)s)",
         )
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Show it."""
         if importlib.util.find_spec("moto") is None:
             raise CommandError("The demo needs requirements-dev.txt: its AWS is simulated by moto.")

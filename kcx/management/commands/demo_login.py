@@ -15,7 +15,7 @@ class Command(BaseCommand):
         """The password."""
         parser.add_argument("--password", required=True)
 
-    def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Create it."""
         if not settings.EMBEDDED:
             raise CommandError("The demo's login is for its own embedded database only.")

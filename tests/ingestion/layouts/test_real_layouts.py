@@ -23,7 +23,7 @@ def test_a_real_legacy_manifest_of_csv_files_is_read() -> None:
     manifest = parse_manifest((DATA / "manifests/legacy-gzip-redshift-2018-05-Manifest.json").read_bytes())
     assert (manifest.report_name, len(manifest.columns), manifest.columns[0].name) == (
         "test-quicksight",
-        94,
+        99,
         "identity/LineItemId",
     )
     facts = classify(manifest.data_keys[0])

@@ -68,8 +68,9 @@ def test_a_connection_that_breaks_for_ever_is_given_up(monkeypatch: pytest.Monke
     monkeypatch.setattr(
         "smart_open.s3.time.sleep", lambda _seconds: None
     )  # its pauses add up to half a minute
-    with serving(FaultyS3(BODY, cuts=[0] * 50)) as origin, reader_of(origin) as reader:
-        with pytest.raises(StreamBroken, match="broke at byte 0"):
+    with serving(FaultyS3(BODY, cuts=[0] * 50)) as origin:
+        broken = pytest.raises(StreamBroken, match="broke at byte 0")
+        with reader_of(origin) as reader, broken:
             reader.read(10)
 
 
@@ -78,8 +79,9 @@ def test_bytes_with_another_checksum_than_s3_keeps_are_refused() -> None:
         "x-amz-checksum-crc32": base64.b64encode(b"\0\0\0\0").decode(),
         "x-amz-checksum-type": "FULL_OBJECT",
     }
-    with serving(FaultyS3(BODY, headers=wrong)) as origin, reader_of(origin) as reader:
-        with pytest.raises(ChecksumMismatch):
+    with serving(FaultyS3(BODY, headers=wrong)) as origin:
+        refused = pytest.raises(ChecksumMismatch)
+        with reader_of(origin) as reader, refused:
             reader.read()
 
 
