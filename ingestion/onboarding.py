@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from ingestion.aws_errors import translated
@@ -34,7 +35,9 @@ def kcx_account_id(region: str) -> str:
     if settings.KCX_AWS_ACCOUNT_ID:
         return str(settings.KCX_AWS_ACCOUNT_ID)
     with translated("Finding KCX's own AWS account (set KCX_AWS_ACCOUNT_ID to name it)"):
-        return boto3.client("sts", region_name=region, config=CONFIG).get_caller_identity()["Account"]
+        # A session of its own: boto3's shared one is not safe among the web server's threads.
+        sts = boto3.Session().client("sts", region_name=region, config=CONFIG)
+        return sts.get_caller_identity()["Account"]
 
 
 def policies_of(connection: ClientConnection) -> tuple[Policy, Policy]:
@@ -52,8 +55,7 @@ def onboard(client_name: str, values: dict[str, Any], enabling: Enabling | None 
     Raises ValidationError where a value is refused, IngestionError where KCX's account is not known;
     then nothing is created.
     """
-    client, _ = Client.objects.get_or_create(name=client_name)
-    connection = ClientConnection(client=client, **values)
+    connection = ClientConnection(client=_client(client_name), **values)
     connection.name = connection.name or free_name(f"{client_name} {connection.bucket}")
     if enabling:
         connection.enabled = connection.load_new_exports = True
@@ -61,6 +63,14 @@ def onboard(client_name: str, values: dict[str, Any], enabling: Enabling | None 
     connection.full_clean()
     connection.save()
     return Onboarded(connection, *policies_of(connection))
+
+
+def _client(name: str) -> Client:
+    try:
+        Client(name=name).clean_fields()
+    except ValidationError as error:
+        raise ValidationError({"client": error.messages}) from error
+    return Client.objects.get_or_create(name=name)[0]
 
 
 def free_name(wanted: str) -> str:

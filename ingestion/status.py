@@ -7,6 +7,8 @@ from django.db.models import Count, Max, Q, Sum
 
 from ingestion.models import ClientConnection, SourceFile
 
+Status = SourceFile.Status
+
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
@@ -33,22 +35,27 @@ class ConnectionStatus:
 
 def connection_statuses() -> list[ConnectionStatus]:
     """Every connection, by name."""
-    by_status = {
-        status: Count("files", filter=Q(files__status=status)) for status in SourceFile.Status.values
-    }
-    counted = ClientConnection.objects.order_by("name").values_list(
-        "pk",
-        "name",
-        "enabled",
-        "client__enabled",
-        "last_discovered_at",
-        Sum("files__row_count", default=0),
-        Max("files__ingested_at"),
-        *by_status.values(),
+    counted = ClientConnection.objects.select_related("client").annotate(
+        new=_files_that_are(Status.NEW),
+        ingested=_files_that_are(Status.INGESTED),
+        failed=_files_that_are(Status.FAILED),
+        skipped=_files_that_are(Status.SKIPPED),
+        rows=Sum("files__row_count", default=0),
+        last_ingested_at=Max("files__ingested_at"),
     )
     return [
         ConnectionStatus(
-            pk, name, enabled and client_enabled, FileCounts(*counts), rows, discovered, ingested
+            connection_id=one.pk,
+            name=one.name,
+            enabled=one.enabled and one.client.enabled,
+            files=FileCounts(one.new, one.ingested, one.failed, one.skipped),
+            rows=one.rows,
+            last_discovered_at=one.last_discovered_at,
+            last_ingested_at=one.last_ingested_at,
         )
-        for pk, name, enabled, client_enabled, discovered, rows, ingested, *counts in counted
+        for one in counted.order_by("name")
     ]
+
+
+def _files_that_are(status: str) -> Count:
+    return Count("files", filter=Q(files__status=status))

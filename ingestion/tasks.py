@@ -4,10 +4,9 @@ from django.db import transaction
 
 from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
-from ingestion.models import Delivery, LoadAttempt
+from ingestion.models import LoadAttempt
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
-from ingestion.publish import publish_pending
 
 ACTOR = "schedule"
 
@@ -22,7 +21,7 @@ def sweep() -> None:
     for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
         with transaction.atomic():
             record_crash(attempt)
-    publish_pending(Delivery.objects.all())
+    run.publish_ready()
     queueing.queue_loads()
 
 

@@ -111,6 +111,38 @@ FROM ingestion_delivery delivery
     LEFT JOIN ingestion_export export ON export.id = file.export_id
 WHERE delivery.status = 'CURRENT';
 
+-- What KCX showed at a moment. Inlined by the planner, so that the conditions around it reach the tables.
+CREATE FUNCTION billing_rows_as_of(moment timestamptz) RETURNS SETOF billing_rows_all LANGUAGE sql STABLE AS $$
+SELECT {COLUMNS}
+FROM ingestion_delivery delivery
+    JOIN ingestion_deliveryfile held ON held.delivery_id = delivery.id
+    JOIN ingestion_sourcefile file ON file.id = held.source_file_id
+    {ROWS}
+    LEFT JOIN ingestion_export export ON export.id = file.export_id
+WHERE delivery.published_at <= moment AND moment < coalesce(delivery.superseded_at, 'infinity')
+$$;
+COMMENT ON FUNCTION billing_rows_as_of(timestamptz) IS
+    'The rows of the deliveries that were current at that moment.';
+
+CREATE VIEW billing_deliveries_never_current AS
+SELECT
+    connection.name AS connection,
+    connection.id AS connection_id,
+    export.name AS export,
+    scope.billing_period_start AS billing_period,
+    delivery.id AS delivery,
+    delivery.snapshot_id AS snapshot_id,
+    delivery.delivered_at AS delivered_at,
+    delivery.status AS status,
+    delivery.reason AS reason
+FROM ingestion_delivery delivery
+    JOIN ingestion_deliveryscope scope ON scope.id = delivery.scope_id
+    JOIN ingestion_export export ON export.id = scope.export_id
+    JOIN ingestion_clientconnection connection ON connection.id = export.connection_id
+WHERE delivery.published_at IS NULL;
+COMMENT ON VIEW billing_deliveries_never_current IS
+    'What AWS delivered and KCX never showed: the gaps of billing_rows_as_of, each with its reason.';
+
 COMMENT ON VIEW billing_rows_all IS
     'Every raw row once, superseded ones too; delivery is the newest that holds it.';
 COMMENT ON VIEW billing_rows_current IS
@@ -122,6 +154,8 @@ COMMENT ON COLUMN billing_rows_all.data IS
 """
 
 UNDO_VIEWS = """
+DROP VIEW billing_deliveries_never_current;
+DROP FUNCTION billing_rows_as_of(timestamptz);
 DROP VIEW billing_rows_current;
 DROP VIEW billing_rows_all;
 DROP FUNCTION billing_value(text[], text[], text);

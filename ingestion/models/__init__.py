@@ -3,7 +3,7 @@
 from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
-from ingestion.models.export import Export
+from ingestion.models.export import Export, ExportColumn
 from ingestion.models.source_file import SourceFile
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DeliveryScope",
     "DiscoveryRun",
     "Export",
+    "ExportColumn",
     "LoadAttempt",
     "SourceFile",
 ]

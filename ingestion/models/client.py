@@ -67,6 +67,9 @@ class ClientConnection(models.Model):
     load_new_exports = models.BooleanField(
         "load whatever appears", default=False, help_text="Off: a new export waits for a decision."
     )
+    load_history = models.BooleanField(
+        "load all history", default=False, help_text="Off: only the current delivery of each billing period."
+    )
     unverified_reason = models.TextField(
         blank=True, help_text="Why it was enabled without a passed access check; set in the shell only."
     )

@@ -1,5 +1,6 @@
 """Deliveries: what AWS delivered, and which delivery of each scope is current."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -45,6 +46,17 @@ class Delivery(models.Model):
     snapshot_id = models.CharField(max_length=256, help_text="AWS's assembly or execution id; a key's ETag.")
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     reason = models.TextField(blank=True)
+    manifest_key = models.CharField(max_length=1024, blank=True)
+    manifest_etag = models.CharField(max_length=256, blank=True)
+    listed_keys = ArrayField(
+        models.TextField(),
+        null=True,
+        default=list,
+        help_text="The data files its manifest lists; null where the manifest was not, or could not be, read.",
+    )
+    restatement = models.JSONField(
+        null=True, help_text="What changed against the delivery that was current before."
+    )
     delivered_at = models.DateTimeField(help_text="AWS's time: LastModified of the manifest, or of the key.")
     published_at = models.DateTimeField(null=True)
     superseded_at = models.DateTimeField(null=True)

@@ -20,7 +20,8 @@ class SourceFile(models.Model):
     class SkipReason(models.TextChoices):
         UNKNOWN = "UNKNOWN", "Not an AWS export file, nor a data file KCX can read"
         UNSUPPORTED = "UNSUPPORTED", "A kind of AWS report that KCX lists but does not load"
-        UNLISTED = "UNLISTED", "Not named as AWS names its parts: waits for a manifest that lists it"
+        UNLISTED = "UNLISTED", "No manifest lists it yet"
+        OLDER = "OLDER", "Part of an older delivery: only the current one of each billing period is loaded"
         ARCHIVED = "ARCHIVED", "In an archive storage class: the client must restore it"
         REPLACED = "REPLACED", "Replaced before it was read"
         GONE = "GONE", "Gone before load"

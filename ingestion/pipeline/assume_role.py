@@ -12,6 +12,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 
 from ingestion.aws_errors import translated
 from ingestion.errors import NoIdentity
+from ingestion.models import ClientConnection
 from ingestion.policies import permission_policy
 
 if TYPE_CHECKING:
@@ -41,6 +42,20 @@ class RoleAccess:
     prefix: str
     owner: str
     kms_key_arn: str = ""
+
+
+def access_of(connection: ClientConnection) -> RoleAccess:
+    """What the steps need to reach the connection's bucket."""
+    return RoleAccess(
+        connection_id=connection.pk,
+        role_arn=connection.role_arn,
+        external_id=connection.external_id,
+        region=connection.region,
+        bucket=connection.bucket,
+        prefix=connection.prefix,
+        owner=connection.owner,
+        kms_key_arn=connection.kms_key_arn,
+    )
 
 
 def s3_client(access: RoleAccess, run: str) -> "S3Client":

@@ -23,15 +23,16 @@ class RemoteFile:
     storage_class: str
 
 
-def list_files(s3: "S3Client", access: RoleAccess) -> Iterator[list[RemoteFile]]:
-    """Every object under the exact prefix, in S3's order, in pages of at most 1,000.
+def list_files(s3: "S3Client", access: RoleAccess, prefix: str | None = None) -> Iterator[list[RemoteFile]]:
+    """Every object under the connection's exact prefix (or a longer one), in S3's order, in pages of 1,000.
 
     Raises an IngestionError where AWS refuses. Keys are decoded by botocore, which asks for URL encoding.
     """
+    under = access.prefix if prefix is None else prefix
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=access.bucket, Prefix=access.prefix, ExpectedBucketOwner=access.owner
+        Bucket=access.bucket, Prefix=under, ExpectedBucketOwner=access.owner
     )
-    with translated(f"Listing s3://{access.bucket}/{access.prefix}"):
+    with translated(f"Listing s3://{access.bucket}/{under}"):
         for page in pages:
             yield [
                 RemoteFile(

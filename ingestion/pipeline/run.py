@@ -2,18 +2,20 @@
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from billing.write import delete_rows
 from ingestion.attempts import ProgressReporter, begin_attempt
+from ingestion.deliveries.by_folder import observe_folders
+from ingestion.deliveries.by_manifest import ManifestDeliveries
+from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.errors import DatabaseUnavailable, IngestionError, UnexpectedError
 from ingestion.layouts.families import Family, family_of
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
-from ingestion.pipeline.assume_role import RoleAccess, s3_client
+from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
 from ingestion.pipeline.list_files import list_files
@@ -21,9 +23,6 @@ from ingestion.pipeline.parse import Limits, parse
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 from ingestion.pipeline.update_registry import Loaded, claim, record_failure, record_success
 from ingestion.publish import publish_of_file, publish_pending
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         new_files = NewFiles(client_connection)
         error = _named(lambda: _register_listing(client_connection, run, new_files))
         end_run(run, new_files.found, error)
-    publish_pending(Delivery.objects.filter(scope__export__connection=connection_id))
+    publish_pending(Delivery.objects.filter(scope__export__connection=connection_id), manifest_unchanged)
     return run
 
 
@@ -65,16 +64,38 @@ def load(
             _settle(file, attempt, progress)
     except (OperationalError, InterfaceError) as error:
         raise DatabaseUnavailable(f"PostgreSQL went away during the load: {error}") from error
-    publish_of_file(source_file_id)
+    publish_of_file(source_file_id, manifest_unchanged)
     attempt.refresh_from_db(using="default")
     return attempt
 
 
+def publish_ready() -> int:
+    """Publish every delivery that is complete; answers how many."""
+    return publish_pending(Delivery.objects.all(), manifest_unchanged)
+
+
+def manifest_unchanged(delivery: Delivery) -> bool:
+    """Does the bucket still hold the delivery's manifest? False, too, where it cannot be asked."""
+    if not delivery.manifest_key:
+        return True
+    access = access_of(delivery.scope.export.connection)
+    try:
+        return Bucket(s3_client(access, f"p{delivery.pk}"), access).holds(
+            delivery.manifest_key, delivery.manifest_etag
+        )
+    except IngestionError as error:
+        logger.warning("Delivery %s is not published yet: %s", delivery.pk, error)
+        return False
+
+
 def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, new_files: NewFiles) -> None:
     access = access_of(client_connection)
-    for page in list_files(s3_client(access, f"d{run.pk}"), access):
+    s3 = s3_client(access, f"d{run.pk}")
+    for page in list_files(s3, access):
         new_files.take(page)
     new_files.finish()
+    ManifestDeliveries(new_files, Bucket(s3, access)).observe()
+    observe_folders(client_connection)
 
 
 def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
@@ -95,62 +116,28 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
 def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loaded:
     access = access_of(file.connection)
     pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
-    with _Source(s3_client(access, f"a{attempt.pk}"), pinned) as source:
-        parsed = parse(source.open, file.key, Limits(row_bytes=settings.KCX_MAX_ROW_BYTES))
+    with ObjectReader(s3_client(access, f"a{attempt.pk}"), pinned) as reader:
+        parsed = parse(lambda: reader, file.key, Limits(row_bytes=settings.KCX_MAX_ROW_BYTES))
         _keep_session_alive()
         if attempt.is_reload:
             delete_rows(file.connection_id, file.pk)
         reporter = ProgressReporter(attempt)
 
         def report(rows: int) -> None:
-            reporter.report(rows, source.reader.bytes_read)
-            progress(rows, source.reader.bytes_read)
+            reporter.report(rows, reader.bytes_read)
+            progress(rows, reader.bytes_read)
 
         inserted = insert(parsed, file.connection_id, file.pk, settings.KCX_MAX_ROW_BYTES, report)
         return Loaded(
             rows=inserted.rows,
             rows_sha256=inserted.rows_sha256,
-            object_sha256=source.reader.sha256(),
-            bytes_read=source.reader.bytes_read,
+            object_sha256=reader.sha256(),
+            bytes_read=reader.bytes_read,
             decoded_bytes=parsed.bytes_decoded(),
             names=tuple(column.name for column in parsed.columns),
             types=tuple(column.type for column in parsed.columns),
             parser=parsed.parser,
         )
-
-
-class _Source:
-    """Opens readers of one object version; `reader` is the newest, whose figures count."""
-
-    def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
-        self._s3 = s3
-        self._pinned = pinned
-        self.reader = ObjectReader(s3, pinned)
-
-    def open(self) -> ObjectReader:
-        self.reader.close()
-        self.reader = ObjectReader(self._s3, self._pinned)
-        return self.reader
-
-    def __enter__(self) -> "_Source":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.reader.close()
-
-
-def access_of(client_connection: ClientConnection) -> RoleAccess:
-    """What the steps need to reach the connection's bucket."""
-    return RoleAccess(
-        connection_id=client_connection.pk,
-        role_arn=client_connection.role_arn,
-        external_id=client_connection.external_id,
-        region=client_connection.region,
-        bucket=client_connection.bucket,
-        prefix=client_connection.prefix,
-        owner=client_connection.owner,
-        kms_key_arn=client_connection.kms_key_arn,
-    )
 
 
 def _named(work: Callable[[], None]) -> IngestionError | None:

@@ -137,8 +137,16 @@ def skip_vanished(files: Iterable[int], reason: SourceFile.SkipReason) -> int:
     return _update(waiting, status=Status.SKIPPED, skip_reason=reason, next_retry_at=None, failures=0)
 
 
-def want_again(files: Iterable[int]) -> int:
-    """NEW: skipped versions that are listed again and can be read now. In a transaction."""
+def skip_older(files: QuerySet[SourceFile]) -> int:
+    """SKIPPED: versions that are not loaded and that no delivery which counts holds. In a transaction."""
+    unlisted = Q(status=Status.SKIPPED, skip_reason=SourceFile.SkipReason.UNLISTED)
+    unloaded = locked(files.filter(unlisted | Q(status__in=[Status.NEW, Status.FAILED])))
+    values = {"skip_reason": SourceFile.SkipReason.OLDER, "next_retry_at": None, "failures": 0}
+    return _update(unloaded, status=Status.SKIPPED, **values)
+
+
+def want(files: Iterable[int]) -> int:
+    """NEW: skipped versions that a wanted delivery lists, and that can be read now. In a transaction."""
     skipped = locked(SourceFile.objects.filter(pk__in=files, status=Status.SKIPPED))
     return _update(skipped, status=Status.NEW, skip_reason="", queued_at=None, failures=0)
 

@@ -13,6 +13,7 @@ from billing.encode import RowEncoder
 from billing.models import RawRow
 from billing.partitions import analyze, create_partition, drop_partition
 from tests.billing.raw_rows import ENOUGH, batch_of, one, payload, second_session, store
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
 
@@ -199,11 +200,8 @@ def test_analyze_tells_the_planner_how_large_the_parent_is() -> None:
 
 
 def _end_once_somebody_waits(reader: "psycopg.Connection[tuple[object, ...]]") -> None:
-    # Longer than the session's own lock_timeout: that a wait of 100 ms is no error is the point.
+    # Longer than the session's own lock_timeout: that such a wait is no error is the point.
+    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '500ms'"
     with second_session(autocommit=True) as watcher:
-        waits = (
-            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '500ms'"
-        )
-        while watcher.execute(waits).fetchone() is None:
-            pass
+        until(lambda: watcher.execute(waits).fetchone() is not None, "the detach waits for the reader")
     reader.rollback()

@@ -8,8 +8,7 @@ from functools import partial
 import pytest
 
 from ingestion.errors import AccessDenied, AssumeRoleDenied, NoIdentity
-from ingestion.pipeline.assume_role import RoleAccess, request_arguments, s3_client
-from ingestion.pipeline.run import access_of
+from ingestion.pipeline.assume_role import RoleAccess, access_of, request_arguments, s3_client
 from kcx.simulated_aws.policies import policy, trust_policy
 from tests.builders import ClientUnderTest
 

@@ -3,9 +3,8 @@
 import pytest
 
 from ingestion.errors import NoSuchBucket
-from ingestion.pipeline.assume_role import s3_client
+from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.list_files import RemoteFile, list_files
-from ingestion.pipeline.run import access_of
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
 

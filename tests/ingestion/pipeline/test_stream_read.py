@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingestion.errors import ChecksumMismatch, IngestionError, ObjectChanged, ObjectGone, StreamBroken
-from ingestion.pipeline.assume_role import s3_client
-from ingestion.pipeline.run import access_of
+from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 from tests.builders import ClientUnderTest, parquet
 from tests.faulty_s3 import FaultyS3, serving

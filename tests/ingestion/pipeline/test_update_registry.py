@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_loaded_says_why_and_where_and_the_others_load(
     assert file.next_action
     assert client_under_test.rows(name) == []
     assert client_under_test.rows(KEY) == [["1", "2"]]
-    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["CURRENT", "PENDING"]
+    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["CURRENT", "INCOMPLETE"]
 
 
 def test_a_file_the_role_may_not_read_is_an_access_error_of_that_file(

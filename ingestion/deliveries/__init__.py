@@ -1,0 +1,1 @@
+"""Step 3's second half: manifests -> deliveries, once the listing has shown which manifests are new."""

@@ -1,0 +1,175 @@
+"""Deliveries as AWS's manifests list them: each version of a manifest is read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from ingestion.deliveries.entering import (
+    enter,
+    hold_back,
+    leave_out_older,
+    link,
+    never_load,
+    overtake_older,
+)
+from ingestion.deliveries.manifest_objects import Bucket, ListedManifest
+from ingestion.errors import ObjectChanged, ObjectGone
+from ingestion.exports import learn
+from ingestion.layouts.errors import BadManifest
+from ingestion.layouts.keys import Mode, Scope
+from ingestion.models import Delivery, Export
+from ingestion.pipeline.identify_new import ARCHIVES, NewFiles
+from ingestion.pipeline.list_files import RemoteFile
+from ingestion.pipeline.update_registry import want
+
+Present = Mapping[str, RemoteFile]
+Version = tuple[str, str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What a manifest says of its delivery."""
+
+    snapshot_id: str
+    keys: tuple[str, ...]
+
+
+class ManifestDeliveries:
+    """Turns the manifests of one listing into deliveries. One that is known and settled costs nothing."""
+
+    def __init__(self, new_files: NewFiles, bucket: Bucket) -> None:
+        self._new_files = new_files
+        self._bucket = bucket
+        self._history = new_files.connection.load_history
+        known = Delivery.objects.filter(scope__export__connection=new_files.connection).exclude(
+            manifest_key=""
+        )
+        versions = known.values_list("manifest_key", "manifest_etag", "delivered_at")
+        self._known: set[Version] = set(versions)
+        self._to_look_at_again: dict[Version, int] = {
+            (key, etag, when): pk
+            for key, etag, when, pk in known.filter(
+                status=Delivery.Status.INCOMPLETE, listed_keys__isnull=False
+            ).values_list("manifest_key", "manifest_etag", "delivered_at", "pk")
+        }
+        self._snapshots = set(
+            known.values_list("scope__export", "scope__billing_period_start", "snapshot_id")
+        )
+
+    def observe(self) -> None:
+        """First what is current in each billing period, then the snapshots beside it."""
+        manifests = self._new_files.manifests
+        for listed in _newest_per_period(manifests):
+            self._observe(listed, self._new_files.exports.of(listed.facts))
+        for listed in manifests:
+            if listed.facts.scope is Scope.SNAPSHOT:
+                self._observe_snapshot(listed, self._new_files.exports.of(listed.facts))
+
+    def load_older(self, delivery: Delivery, listed: ListedManifest) -> None:
+        """Want the files of a delivery that was found too late to be loaded. It stays superseded."""
+        contents = self._read(listed, delivery.scope.export)
+        present = self._bucket.files(contents.keys)
+        with transaction.atomic():
+            Delivery.objects.filter(pk=delivery.pk).update(listed_keys=list(contents.keys))
+            self._want(delivery, present)
+
+    def _observe(self, listed: ListedManifest, export: Export) -> None:
+        version = (listed.file.key, listed.file.etag, listed.file.last_modified)
+        if export.decision == Export.Decision.IGNORE:
+            return
+        if version in self._to_look_at_again:
+            delivery = Delivery.objects.get(pk=self._to_look_at_again[version])
+            contents = _Contents(delivery.snapshot_id, tuple(delivery.listed_keys or ()))
+        elif version in self._known:
+            return
+        else:
+            try:
+                contents = self._read(listed, export)
+            except (ObjectChanged, ObjectGone):
+                return  # overwritten since it was listed: the next discovery reads it
+            except BadManifest as error:
+                self._enter_unreadable(listed, export, error)
+                return
+        self._settle(listed, export, contents)
+
+    def _observe_snapshot(self, listed: ListedManifest, export: Export) -> None:
+        """A delivery of its own where all history is loaded; else a note that it was there."""
+        facts = listed.facts
+        if (export.pk, facts.period_start, facts.snapshot_id) in self._snapshots:
+            return
+        if self._history:
+            self._observe(listed, export)
+            return
+        newer = Delivery.objects.filter(
+            scope__export=export,
+            scope__billing_period_start=facts.period_start,
+            delivered_at__gt=listed.file.last_modified,
+        )
+        if newer.exists():
+            with transaction.atomic():
+                never_load(enter(listed, export, str(facts.snapshot_id), None))
+
+    def _read(self, listed: ListedManifest, export: Export) -> _Contents:
+        manifest = self._bucket.manifest(listed)
+        learn(export, manifest)
+        return _Contents(manifest.snapshot_id, manifest.data_keys)
+
+    def _enter_unreadable(self, listed: ListedManifest, export: Export, error: BadManifest) -> None:
+        with transaction.atomic():
+            delivery = enter(listed, export, f"unreadable {listed.file.etag}", None)
+            overtake_older(delivery)
+            hold_back(delivery, str(error))
+
+    def _settle(self, listed: ListedManifest, export: Export, contents: _Contents) -> None:
+        """Compare with the bucket as it is now, link the files, want them, leave out older ones."""
+        present = self._bucket.files(contents.keys)
+        against = self._against(listed, contents.keys, present)
+        with transaction.atomic():
+            delivery = enter(listed, export, contents.snapshot_id, contents.keys)
+            self._snapshots.add((export.pk, listed.facts.period_start, contents.snapshot_id))
+            newest = overtake_older(delivery)
+            if not (newest or self._history):
+                never_load(delivery)
+            elif against:
+                hold_back(delivery, against)
+            else:
+                self._want(delivery, present)
+                if not self._history:
+                    leave_out_older(delivery)
+
+    def _want(self, delivery: Delivery, present: Present) -> None:
+        files = self._new_files.register(list(present.values()))
+        link(delivery, present, files)
+        readable = [file for file in present.values() if file.storage_class not in ARCHIVES]
+        want(files[file.key, file.etag].pk for file in readable)
+
+    def _against(self, listed: ListedManifest, keys: tuple[str, ...], present: Present) -> str:
+        """Why this delivery is incomplete as the bucket stands now; '' where it is not."""
+        missing = [key for key in keys if key not in present]
+        if missing:
+            return f"{len(missing)} of {len(keys)} listed files are missing: {missing[0]}"
+        newer = [key for key in keys if present[key].last_modified > listed.file.last_modified]
+        if newer:
+            return f"Data newer than its manifest, AWS is delivering: {newer[0]}"
+        status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
+        if listed.facts.mode is Mode.ATHENA and status and self._bucket.is_updating(status):
+            return "Athena's status file says UPDATING: AWS is delivering."
+        return ""
+
+
+def _newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:
+    """The manifests that point to what is current; of Athena's two places the one written last."""
+    newest: dict[object, ListedManifest] = {}
+    for listed in manifests:
+        facts = listed.facts
+        if facts.scope is Scope.CURRENT:
+            period = (facts.root, facts.name, facts.key_layout, facts.period_start)
+            newest[period] = max(newest.get(period, listed), listed, key=_written)
+    return list(newest.values())
+
+
+def _written(listed: ListedManifest) -> tuple[object, ...]:
+    # A period's folder names the mode, which the other place does not.
+    return (listed.file.last_modified, listed.facts.mode is Mode.ATHENA, listed.file.key)

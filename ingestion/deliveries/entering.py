@@ -1,0 +1,84 @@
+"""Delivery rows: entered once, linked to their files, and what they mean for the files of older ones."""
+
+from collections.abc import Iterable, Mapping
+
+from django.utils import timezone
+
+from ingestion.deliveries.manifest_objects import ListedManifest
+from ingestion.models import Delivery, DeliveryFile, DeliveryScope, Export, SourceFile
+from ingestion.pipeline.list_files import RemoteFile
+from ingestion.pipeline.update_registry import skip_older
+from ingestion.publish import overtake
+
+Status = Delivery.Status
+LIVE = [Status.PENDING, Status.INCOMPLETE, Status.CURRENT]
+NOT_LOADED = "Older than the current delivery when it was found: not loaded."
+
+
+def enter(listed: ListedManifest, export: Export, snapshot_id: str, keys: Iterable[str] | None) -> Delivery:
+    """The delivery of this version of a manifest, made if new; its scope is locked. In a transaction."""
+    scope, _ = DeliveryScope.objects.get_or_create(
+        export=export, billing_period_start=listed.facts.period_start, key=""
+    )
+    DeliveryScope.objects.select_for_update(no_key=True).get(pk=scope.pk)
+    delivery, _ = Delivery.objects.get_or_create(
+        scope=scope,
+        delivered_at=listed.file.last_modified,
+        snapshot_id=snapshot_id,
+        defaults={
+            "manifest_key": listed.file.key,
+            "manifest_etag": listed.file.etag,
+            "listed_keys": None if keys is None else list(keys),
+        },
+    )
+    return delivery
+
+
+def hold_back(delivery: Delivery, reason: str) -> None:
+    """INCOMPLETE, unless it was published or overtaken meanwhile. In a transaction."""
+    open_one = Delivery.objects.filter(pk=delivery.pk, status__in=[Status.PENDING, Status.INCOMPLETE])
+    open_one.update(status=Status.INCOMPLETE, reason=reason)
+
+
+def never_load(delivery: Delivery) -> None:
+    """SUPERSEDED and unpublished: it was there, and was not loaded. In a transaction."""
+    open_one = Delivery.objects.filter(pk=delivery.pk, status__in=[Status.PENDING, Status.INCOMPLETE])
+    open_one.update(status=Status.SUPERSEDED, superseded_at=timezone.now(), reason=NOT_LOADED)
+
+
+def overtake_older(delivery: Delivery) -> bool:
+    """Supersede the open deliveries before this one; False where it is not the newest itself."""
+    others = Delivery.objects.filter(scope=delivery.scope_id, status__in=LIVE).exclude(pk=delivery.pk)
+    if any(order(other) > order(delivery) for other in others):
+        return False
+    overtake(delivery)
+    return True
+
+
+def order(delivery: Delivery) -> tuple[object, ...]:
+    """Deliveries of a scope follow each other by AWS's time, then by snapshot id."""
+    return (delivery.delivered_at, delivery.snapshot_id)
+
+
+def link(
+    delivery: Delivery,
+    present: Mapping[str, RemoteFile],
+    files: Mapping[tuple[str, str], SourceFile],
+) -> None:
+    """Say which source files the delivery holds, as they were listed just now. In a transaction."""
+    held = [
+        DeliveryFile(delivery=delivery, source_file=files[key, file.etag], last_modified=file.last_modified)
+        for key, file in present.items()
+    ]
+    DeliveryFile.objects.bulk_create(held, ignore_conflicts=True)
+
+
+def leave_out_older(delivery: Delivery) -> None:
+    """Files of the period that no delivery which counts holds, and that are not newer, are not loaded."""
+    counted = DeliveryFile.objects.filter(delivery__scope=delivery.scope_id, delivery__status__in=LIVE)
+    older = SourceFile.objects.filter(
+        export=delivery.scope.export_id,
+        billing_period_start=delivery.scope.billing_period_start,
+        last_modified__lte=delivery.delivered_at,
+    )
+    skip_older(older.exclude(pk__in=counted.values("source_file")))

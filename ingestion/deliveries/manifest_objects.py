@@ -1,0 +1,83 @@
+"""The objects that say what a delivery is: manifests, and the status file of Athena's layout."""
+
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingestion.aws_errors import translated
+from ingestion.errors import ObjectChanged, ObjectGone
+from ingestion.layouts.errors import BadManifest
+from ingestion.layouts.keys import KeyFacts
+from ingestion.layouts.manifests import MAX_BYTES, Manifest, parse_manifest
+from ingestion.pipeline.assume_role import RoleAccess
+from ingestion.pipeline.list_files import RemoteFile, list_files
+from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class ListedManifest:
+    """A manifest as the listing showed it, and what its key tells."""
+
+    file: RemoteFile
+    facts: KeyFacts
+
+
+class Bucket:
+    """Reads of one connection's bucket that tell what its deliveries are."""
+
+    def __init__(self, s3: "S3Client", access: RoleAccess) -> None:
+        self._s3 = s3
+        self._access = access
+
+    def manifest(self, listed: ListedManifest) -> Manifest:
+        """The manifest's contents. Raises BadManifest, or ObjectChanged where it was overwritten since."""
+        if listed.file.size > MAX_BYTES:
+            raise BadManifest(f"The manifest has {listed.file.size:,} bytes, more than {MAX_BYTES:,}.")
+        return parse_manifest(self._read(listed.file))
+
+    def files(self, keys: tuple[str, ...]) -> dict[str, RemoteFile]:
+        """Those of the keys that are in the bucket now, by one listing of what they have in common.
+
+        Keys outside the connection's prefix are not looked for: the role does not reach them.
+        """
+        wanted = {key for key in keys if key.startswith(self._access.prefix)}
+        if not wanted:
+            return {}
+        common = _common_start(min(wanted), max(wanted))
+        pages = list_files(self._s3, self._access, common)
+        return {file.key: file for page in pages for file in page if file.key in wanted}
+
+    def is_updating(self, status: RemoteFile) -> bool:
+        """Does Athena's status file say that AWS is writing? True, too, where it changes under the reader."""
+        try:
+            table = pq.read_table(pa.BufferReader(self._read(status)), columns=["status"])
+        except (ObjectChanged, ObjectGone, pa.ArrowInvalid):
+            return True
+        return "UPDATING" in table.column("status").to_pylist()
+
+    def holds(self, key: str, etag: str) -> bool:
+        """Is this version of the object still there?"""
+        try:
+            with translated(f"Checking {key}"):
+                self._s3.head_object(
+                    Bucket=self._access.bucket, Key=key, IfMatch=etag, ExpectedBucketOwner=self._access.owner
+                )
+        except (ObjectChanged, ObjectGone):
+            return False
+        return True
+
+    def _read(self, file: RemoteFile) -> bytes:
+        pinned = PinnedObject(self._access.bucket, file.key, file.etag, file.size, self._access.owner)
+        with ObjectReader(self._s3, pinned) as reader:
+            return reader.read()
+
+
+def _common_start(first: str, last: str) -> str:
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(character for character, _ in same)
