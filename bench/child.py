@@ -11,7 +11,7 @@ from django.db import connections
 
 from ingestion.models import SourceFile
 from ingestion.pipeline import run
-from ingestion.pipeline.assume_role import s3_client
+from ingestion.pipeline.assume_role import access_of, s3_client
 
 
 def ingest(file_id: int) -> None:
@@ -24,7 +24,7 @@ def ingest(file_id: int) -> None:
 def read_only(file_id: int) -> None:
     """A registered file's bytes, read to nowhere in one plain GET: what the S3 endpoint alone takes."""
     file = SourceFile.objects.get(pk=file_id)
-    access = run.access_of(file.connection)
+    access = access_of(file.connection)
     body = s3_client(access, "bench").get_object(Bucket=access.bucket, Key=file.key)["Body"]
     while body.read(2**20):
         pass
@@ -48,6 +48,4 @@ def _cpu_seconds() -> float:
 def _peak_mb() -> float:
     """Not ru_maxrss: on Linux that begins at the peak of the process that started this one."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024

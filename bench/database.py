@@ -8,13 +8,15 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row, scalar_row
 
 from kcx.embedded import server
 
 FACTS = """
-SELECT current_setting('server_version'), current_setting('shared_buffers'), current_setting('fsync'),
+SELECT current_setting('server_version') AS version, current_setting('shared_buffers') AS shared_buffers,
+       current_setting('fsync') AS fsync,
        CASE attcompression WHEN 'l' THEN 'lz4' WHEN 'p' THEN 'pglz'
-            ELSE current_setting('default_toast_compression') END
+            ELSE current_setting('default_toast_compression') END AS toast
 FROM pg_attribute WHERE attrelid = 'billing_rawrow'::regclass AND attname = 'values'
 """
 
@@ -50,10 +52,8 @@ def throw_away(server_url: str) -> Iterator[str]:
 
 def facts(url: str) -> ServerFacts:
     """Of a migrated database."""
-    with psycopg.connect(url) as session:
-        found = session.execute(FACTS).fetchone()
-    assert found is not None
-    return ServerFacts(*found)
+    with psycopg.connect(url) as session, session.cursor(row_factory=class_row(ServerFacts)) as cursor:
+        return cursor.execute(FACTS).fetchall()[0]
 
 
 def settle(url: str) -> None:
@@ -64,7 +64,5 @@ def settle(url: str) -> None:
 
 def table_bytes(url: str, table: str) -> int:
     """With its index and its TOAST table."""
-    with psycopg.connect(url) as session:
-        found = session.execute("SELECT pg_total_relation_size(%s::regclass)", [table]).fetchone()
-    assert found is not None
-    return int(found[0])
+    with psycopg.connect(url) as session, session.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute("SELECT pg_total_relation_size(%s::regclass)", [table]).fetchall()[0])

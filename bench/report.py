@@ -11,11 +11,23 @@ from bench.source import Figures
 
 PEER = "zcat | psql \\copy"
 HEADER = ("", "seconds", "rows/s", "x peer", "CPU s", "peak MB", "table MB")
+TEXT = """\
+{rows:,} rows x {columns} columns: {csv:,.1f} MB of CSV, {csv_gz:,.1f} MB as csv.gz, {parquet:,.1f} MB as Parquet
+PostgreSQL {version}: TOAST compression {toast}, shared_buffers {shared_buffers}, fsync {fsync}
+{cores} cores for loader, PostgreSQL and S3 endpoint together; load average {load_average:.2f} at the start
+Rounds: {rounds}; medians of
+
+{table}
+
+All {verified} loads were verified outside the timed part: rows counted, KCX's digests compared.
+KCX is timed from AssumeRole to the commit, in a fresh process that holds {idle:,.0f} MB before it.
+The peer reads its csv.gz from the local disk, keeps no digest, and its table has no key.
+"""
 
 
 @dataclass
 class Job:
-    """One job's figures, round by round; the peer's have only seconds, and reading alone no table."""
+    """One job's figures, round by round; the peer's are only seconds, and reading alone has no table."""
 
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
@@ -34,7 +46,7 @@ class Job:
 
 @dataclass
 class Report:
-    """All figures of a run. `verified` counts the loads whose rows were counted and found right."""
+    """All figures of a run. `verified` counts the loads whose rows were found right."""
 
     rows: int
     csv_bytes: int
@@ -65,35 +77,23 @@ class Report:
 
     def as_text(self) -> str:
         """For people."""
-        rounds = len(self.jobs[PEER].seconds)
-        idle = max(median(job.idle_mb) for job in self.jobs.values() if job.idle_mb)
-        return "\n".join(
-            [
-                f"{self.rows:,} rows x {len(ALL)} columns, {self.csv_bytes / 1e6:,.1f} MB of CSV "
-                f"({self.csv_gz_bytes / 1e6:,.1f} MB as csv.gz, {self.parquet_bytes / 1e6:,.1f} MB as Parquet); "
-                f"medians of {rounds} rounds",
-                f"PostgreSQL {self.server.version}, TOAST compression {self.server.toast}, shared_buffers "
-                f"{self.server.shared_buffers}, fsync {self.server.fsync}; {self.cores} cores shared by all, "
-                f"load average {self.load_average:.2f} at the start",
-                "",
-                _line(*HEADER),
-                *(self._told(name, job) for name, job in self.jobs.items()),
-                "",
-                f"{self.verified} loads, every one verified outside the timed part: rows counted, and KCX's rows "
-                "compared with their digest.",
-                "KCX is timed from AssumeRole to the commit in a fresh process, which holds "
-                f"{idle:,.0f} MB before it; the start of Python is not timed.",
-                "The peer reads its csv.gz from the local disk, verifies nothing, and its table has no key.",
-            ]
+        return TEXT.format(
+            **asdict(self),
+            **asdict(self.server),
+            columns=len(ALL),
+            csv=self.csv_bytes / 1e6,
+            csv_gz=self.csv_gz_bytes / 1e6,
+            parquet=self.parquet_bytes / 1e6,
+            rounds=len(self.jobs[PEER].seconds),
+            idle=max(median(job.idle_mb) for job in self.jobs.values() if job.idle_mb),
+            table="\n".join([_line(*HEADER), *(self._told(name, job) for name, job in self.jobs.items())]),
         )
 
     def _told(self, name: str, job: Job) -> str:
+        seconds = median(job.seconds)
+        figures = (f"{seconds:.2f}", f"{self.rows / seconds:,.0f}", f"{self.ratio_to_peer(name):.2f}")
         return _line(
-            name,
-            f"{median(job.seconds):.2f}",
-            f"{self.rows / median(job.seconds):,.0f}",
-            f"{self.ratio_to_peer(name):.2f}",
-            *(_median(values) for values in (job.cpu_seconds, job.peak_mb, job.table_mb)),
+            name, *figures, *(_median(found) for found in (job.cpu_seconds, job.peak_mb, job.table_mb))
         )
 
 
@@ -102,4 +102,4 @@ def _median(values: list[float]) -> str:
 
 
 def _line(name: str, *cells: str) -> str:
-    return f"{name:<26}" + "".join(f"{cell:>11}" for cell in cells)
+    return f"{name:<28}" + "".join(f"{cell:>10}" for cell in cells)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from billing.partitions import create_partition, drop_partition
 from billing.read import rows_digest
-from ingestion.models import ClientConnection, SourceFile
+from ingestion.models import SourceFile
 from ingestion.onboarding import Enabling, onboard
 from ingestion.pipeline import run
 from kcx.simulated_aws.accounts import ClientAccount
@@ -55,8 +55,7 @@ class Source:
         """Put the file into the bucket as a new object, and let a discovery register it."""
         key = f"exports/lines/{number}-{self._path.name}"
         self._account.put_object(key, self._path.read_bytes())
-        found = run.discover(self._connection.pk, "bench")
-        assert found is not None
+        run.discover(self._connection.pk, "bench")
         return SourceFile.objects.get(connection=self._connection, key=key)
 
     def clear(self, file: SourceFile) -> None:

@@ -38,11 +38,11 @@ AMOUNTS = {
     "reservation/EffectiveCost": 0.05,
     "savingsPlan/SavingsPlanEffectiveCost": 0.05,
 }
-WORDS = (
-    "Compute Instance,Storage,Requests,eu-central-1,General Purpose,Linux/UNIX,BoxUsage:m5.large,3.1 GHz,16 GiB,"
-    "Up to 10 Gigabit,Intel Xeon Platinum 8175,EBS Only,Shared,NA,Yes,No,Standard,OnDemand,AWS Region,"
-    "EU (Frankfurt),AmazonEC2,RunInstances:0002,TimedStorage-ByteHrs,64-bit,Current Generation"
-).split(",")
+WORDS = """
+Compute Instance,Storage,Requests,eu-central-1,General Purpose,Linux/UNIX,BoxUsage:m5.large,3.1 GHz,16 GiB,
+Up to 10 Gigabit,Intel Xeon Platinum 8175,EBS Only,Shared,NA,Yes,No,Standard,OnDemand,AWS Region,
+EU (Frankfurt),AmazonEC2,RunInstances:0002,TimedStorage-ByteHrs,64-bit,Current Generation
+"""
 
 
 def write_csv_gz(path: Path, rows: int) -> int:
@@ -75,7 +75,8 @@ def _offered(name: str, chance: np.random.Generator) -> pa.StringArray:
     fill = 0.9 if name in columns.LINE_ITEM else 0.6 * chance.random()
     if name in columns.RESERVATION + columns.SAVINGS_PLAN:
         fill = 0.05
-    texts = [" ".join(chance.choice(WORDS, chance.integers(1, 3))) for _ in range(OFFERS)]
+    words = WORDS.replace("\n", "").split(",")
+    texts = [" ".join(chance.choice(words, chance.integers(1, 3))) for _ in range(OFFERS)]
     return pa.array([text if chance.random() < fill else None for text in texts], pa.string())
 
 

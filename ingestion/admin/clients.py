@@ -10,8 +10,10 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
 from ingestion.errors import IngestionError
-from ingestion.models import Client, ClientConnection, Export
+from ingestion.models import Client, ClientConnection
 from ingestion.onboarding import policies_of
+from ingestion.plan import plan
+from ingestion.plan_text import plans_as_text
 from ingestion.queueing import queue_discovery
 
 
@@ -47,15 +49,16 @@ class ClientConnectionAdmin(NeverDeleted):
     autocomplete_fields = ["client"]
     actions = ["discover_now"]
     fieldsets = [
-        (None, {"fields": ["client", "name", "enabled", "load_new_exports"]}),
+        (None, {"fields": ["client", "name", "enabled", "load_new_exports", "load_history"]}),
         ("Where the exports are", {"fields": ["bucket", "prefix", "region", "bucket_owner", "kms_key_arn"]}),
         ("Access", {"fields": ["role_arn", "external_id", "role_policies", "unverified_reason"]}),
+        ("The plan", {"fields": ["plan"]}),
         ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[str]:
         """The external id is KCX's; bucket and prefix freeze with the first registered file."""
-        fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at"]
+        fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
         frozen = list(ClientConnection.FROZEN) if obj and obj.files.exists() else []
         return fixed + frozen
 
@@ -74,6 +77,13 @@ class ClientConnectionAdmin(NeverDeleted):
             json.dumps(permission, indent=2),
         )
 
+    @admin.display(description="What would be loaded")
+    def plan(self, connection: ClientConnection) -> str:
+        """The exports found, what waits to be loaded, what is left out and why."""
+        if connection.pk is None or connection.last_discovered_at is None:
+            return "Known after the first discovery."
+        return format_html("<pre>{}</pre>", plans_as_text({connection.name: plan(connection)}).strip())
+
     @admin.action(description="Discover now", permissions=["change"])
     def discover_now(self, request: HttpRequest, connections: QuerySet[ClientConnection]) -> None:
         """Queue a discovery of each chosen connection that is enabled."""
@@ -86,17 +96,3 @@ class ClientConnectionAdmin(NeverDeleted):
             f" {disabled} disabled left alone." if disabled else ""
         )
         self.message_user(request, told, messages.WARNING if disabled else messages.SUCCESS)
-
-
-@admin.register(Export)
-class ExportAdmin(NeverDeleted):
-    list_display = ["name", "connection", "root", "family", "key_layout", "mode", "decision"]
-    list_filter = ["decision", "family", "connection"]
-    list_select_related = ["connection"]
-    search_fields = ["name", "root"]
-    fields = ["connection", "root", "name", "key_layout", "mode", "family", "first_seen_at", "decision"]
-    readonly_fields = ["connection", "root", "name", "key_layout", "mode", "family", "first_seen_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never: exports are found."""
-        return False

@@ -18,7 +18,7 @@ from ingestion.deliveries.manifest_objects import Bucket, ListedManifest
 from ingestion.errors import ObjectChanged, ObjectGone
 from ingestion.exports import learn
 from ingestion.layouts.errors import BadManifest
-from ingestion.layouts.keys import Mode, Scope
+from ingestion.layouts.keys import Mode, Scope, classify
 from ingestion.models import Delivery, Export
 from ingestion.pipeline.identify_new import ARCHIVES, NewFiles
 from ingestion.pipeline.list_files import RemoteFile
@@ -67,9 +67,15 @@ class ManifestDeliveries:
             if listed.facts.scope is Scope.SNAPSHOT:
                 self._observe_snapshot(listed, self._new_files.exports.of(listed.facts))
 
-    def load_older(self, delivery: Delivery, listed: ListedManifest) -> None:
-        """Want the files of a delivery that was found too late to be loaded. It stays superseded."""
-        contents = self._read(listed, delivery.scope.export)
+    def want_older(self, delivery: Delivery) -> None:
+        """Want the files of a delivery that was left out when it was found; its status stays.
+
+        Raises ObjectGone where this version of its manifest is no longer in the bucket.
+        """
+        file = self._bucket.files((delivery.manifest_key,)).get(delivery.manifest_key)
+        if file is None or file.etag != delivery.manifest_etag:
+            raise ObjectGone(f"{delivery.manifest_key} is no longer what this delivery was read from.")
+        contents = self._read(ListedManifest(file, classify(file.key)), delivery.scope.export)
         present = self._bucket.files(contents.keys)
         with transaction.atomic():
             Delivery.objects.filter(pk=delivery.pk).update(listed_keys=list(contents.keys))

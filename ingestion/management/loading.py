@@ -25,7 +25,9 @@ class FileOutcome:
 def load_files(files: list[int], actor: str, out: OutputWrapper, *, as_json: bool) -> bool:
     """Load the files and tell of each; True where none failed."""
     outcomes = (
-        _with_bar(files, actor) if not as_json and out.isatty() else _plainly(files, actor, out, as_json)
+        _with_bar(files, actor)
+        if not as_json and out.isatty()
+        else _plainly(files, actor, out, silent=as_json)
     )
     failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
     if as_json:
@@ -38,7 +40,7 @@ def load_files(files: list[int], actor: str, out: OutputWrapper, *, as_json: boo
     return not failed
 
 
-def _plainly(files: list[int], actor: str, out: OutputWrapper, silent: bool) -> list[FileOutcome]:  # noqa: FBT001
+def _plainly(files: list[int], actor: str, out: OutputWrapper, *, silent: bool) -> list[FileOutcome]:
     outcomes = []
     for file_id, attempt in load_each(files, actor, lambda _rows, _bytes: None):
         outcomes.append(_outcome(file_id, attempt))

@@ -52,7 +52,7 @@ class Delivery(models.Model):
         models.TextField(),
         null=True,
         default=list,
-        help_text="The data files its manifest lists; null where the manifest was not, or could not be, read.",
+        help_text="The data files its manifest lists; null where the manifest was not read, or cannot be.",
     )
     restatement = models.JSONField(
         null=True, help_text="What changed against the delivery that was current before."

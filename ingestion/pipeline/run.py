@@ -69,6 +69,19 @@ def load(
     return attempt
 
 
+def want_older_delivery(delivery_id: int) -> list[int]:
+    """Make the files of a delivery that was left out loadable; answers those that wait. It stays superseded.
+
+    Raises ObjectGone where its manifest is no longer in the bucket, and what reading the bucket raises.
+    """
+    delivery = Delivery.objects.select_related("scope__export__connection").get(pk=delivery_id)
+    client_connection = delivery.scope.export.connection
+    access = access_of(client_connection)
+    bucket = Bucket(s3_client(access, f"o{delivery.pk}"), access)
+    ManifestDeliveries(NewFiles(client_connection), bucket).want_older(delivery)
+    return list(delivery.files.filter(status=SourceFile.Status.NEW).values_list("pk", flat=True))
+
+
 def publish_ready() -> int:
     """Publish every delivery that is complete; answers how many."""
     return publish_pending(Delivery.objects.all(), manifest_unchanged)

@@ -342,7 +342,6 @@ class TestReprocess:
             ("--file", "1", "--connection", "1"),
             ("--file", "1", "--period", "2026-03"),
             ("--period", "2026-03"),
-            ("--connection", "1", "--period", "March"),
         ],
     )
     def test_what_is_meant_must_be_clear(self, arguments: tuple[str, ...]) -> None:
@@ -410,25 +409,25 @@ class TestStatus:
         assert told_json("status") == []
 
 
-@pytest.mark.parametrize("name", ["nobody", "999999", "99999999999999999999999", "", "٣"])
 @pytest.mark.parametrize("command", ["discover", "ingest", "retry", "reprocess"])
-def test_an_unknown_connection_is_status_2(command: str, name: str) -> None:
-    status, text = refusal(command, "--connection", name)
-    assert status == 2
-    assert repr(name) in text
+def test_an_unknown_connection_is_status_2(command: str) -> None:
+    for name in ("nobody", "999999", "99999999999999999999999", "", "٣"):
+        status, text = refusal(command, "--connection", name)
+        assert status == 2
+        assert repr(name) in text
 
 
 @pytest.mark.parametrize("command", ["ingest", "reprocess"])
-@pytest.mark.parametrize("file", ["999999", "99999999999999999999999"])
-def test_an_unknown_file_is_status_2(command: str, file: str) -> None:
-    assert refusal(command, "--file", file) == (2, f"There is no file {file}.")
+def test_an_unknown_file_is_status_2(command: str) -> None:
+    for file in ("999999", "99999999999999999999999"):
+        assert refusal(command, "--file", file) == (2, f"There is no file {file}.")
 
 
 @pytest.mark.parametrize("command", ["onboard", "discover", "ingest", "retry", "reprocess", "status"])
-def test_help_tells_what_the_exit_status_means(command: str) -> None:
-    ran = manage(command, "--help")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "Exit status: 0" in " ".join(ran.stdout.split())
+def test_help_tells_what_the_exit_status_means(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="^0$"):
+        call_command(command, "--help")
+    assert "Exit status: 0" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_exit_status_is_the_processs_own(client_under_test: ClientUnderTest) -> None:
@@ -438,6 +437,7 @@ def test_the_exit_status_is_the_processs_own(client_under_test: ClientUnderTest)
         2,
         "CommandError: There is no connection 'nobody'.",
     )
+    assert manage("reprocess", "--connection", "1", "--period", "March").returncode == 2
     client_under_test.account.delete_role()
     assert manage("discover").returncode == 1
 

@@ -44,6 +44,9 @@ class Command(BaseCommand):
             "--enable", action="store_true", help="enable it at once, and load whatever appears"
         )
         parser.add_argument(
+            "--history", action="store_true", help="load all deliveries, not only the current ones"
+        )
+        parser.add_argument(
             "--unverified", default="", metavar="REASON", help="recorded: why without an access check"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -53,6 +56,7 @@ class Command(BaseCommand):
         fields = ("role_arn", "bucket", "prefix", "region", "bucket_owner", "kms_key_arn", "name")
         values = {field: options[field] for field in fields}
         values["discover_every"] = timedelta(minutes=options["discover_every"])
+        values["load_history"] = options["history"]
         enabling = Enabling(options["unverified"]) if options["enable"] else None
         try:
             made = onboard(options["client"], values, enabling)
