@@ -12,7 +12,7 @@ from bench.source import Figures
 PEER = "zcat | psql \\copy"
 HEADER = ("", "seconds", "rows/s", "x peer", "CPU s", "peak MB", "table MB")
 TEXT = """\
-{rows:,} rows x {columns} columns: {csv:,.1f} MB of CSV, {csv_gz:,.1f} MB as csv.gz, {parquet:,.1f} MB as Parquet
+{rows:,} rows x {columns} columns: {csv:,.1f} MB as CSV, {csv_gz:,.1f} as csv.gz, {parquet:,.1f} as Parquet
 PostgreSQL {version}: TOAST compression {toast}, shared_buffers {shared_buffers}, fsync {fsync}
 {cores} cores for loader, PostgreSQL and S3 endpoint together; load average {load_average:.2f} at the start
 Rounds: {rounds}; medians of

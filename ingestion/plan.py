@@ -72,7 +72,7 @@ def _planned(export: Export) -> PlannedExport:
         bytes=figures["bytes"],
         estimated_rows=rows,
         estimated_seconds=-(-rows // ROWS_PER_SECOND),
-        not_loaded=_left_out(export.files),
+        not_loaded=_left_out(export.files.all()),
     )
 
 
@@ -89,10 +89,10 @@ def _estimated_rows(export: Export, waiting: QuerySet[SourceFile]) -> int:
     loaded = export.files.filter(status=Status.INGESTED).aggregate(size=Sum("size"), rows=Sum("row_count"))
     if loaded["size"] and loaded["rows"]:
         size: int = waiting.aggregate(size=Sum("size", default=0))["size"]
-        return size * loaded["rows"] // loaded["size"]
+        return int(size * loaded["rows"] / loaded["size"])
     by_ending = {ending: Sum("size", default=0, filter=Q(key__endswith=ending)) for ending in BYTES_PER_ROW}
     sizes = waiting.aggregate(**{f"size{number}": total for number, total in enumerate(by_ending.values())})
-    return sum(sizes[f"size{number}"] // per_row for number, per_row in enumerate(BYTES_PER_ROW.values()))
+    return sum(int(sizes[f"size{number}"] / per_row) for number, per_row in enumerate(BYTES_PER_ROW.values()))
 
 
 def _left_out(files: "QuerySet[SourceFile]") -> dict[str, int]:

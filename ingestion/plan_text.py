@@ -31,9 +31,10 @@ def _lines(exports: list[PlannedExport]) -> Iterator[str]:
         told = [part for part in (export.family, export.mode, export.decision, export.note) if part]
         yield f"  {export.export}: {', '.join(told)}" if told else f"  {export.export}"
         if export.files:
-            months = f"{export.newest} back to {export.oldest}"
-            yield f"    to load: {export.files:,} files, {_size(export.bytes)}, {export.periods} periods ({months})"
-            yield f"    about {export.estimated_rows:,} rows, {_duration(export.estimated_seconds)} with one worker"
+            months = f"{export.periods} periods ({export.newest} back to {export.oldest})"
+            yield f"    to load: {export.files:,} files, {_size(export.bytes)}, {months}"
+            duration = _duration(export.estimated_seconds)
+            yield f"    about {export.estimated_rows:,} rows, {duration} with one worker"
         for reason, files in export.not_loaded.items():
             yield f"    not loaded: {files:,} files. {reason}"
 

@@ -46,10 +46,14 @@ def queue_discovery(connection_id: int) -> None:
 
 @transaction.atomic
 def queue_loads(files: QuerySet[SourceFile] | None = None) -> int:
-    """Queue a load for each waiting file that has none, as far as the queue has room; answers how many."""
+    """Queue a load for each waiting file (among `files`) that has none, as far as the queue has room.
+
+    Answers how many.
+    """
     room = max(settings.KCX_QUEUE_DEPTH - OrmQ.objects.count(), 0)
     lost = Q(queued_at=None) | Q(queued_at__lt=timezone.now() - QUEUED_AGAIN_AFTER)
-    chosen = list(locked((files if files is not None else waiting_files()).filter(lost))[:room])
+    among = Q(pk__in=files.values("pk")) if files is not None else Q()
+    chosen = list(locked(waiting_files().filter(lost, among))[:room])
     for file in chosen:
         async_task("ingestion.tasks.load", file.pk, task_name=f"load file {file.pk}")
     SourceFile.objects.filter(pk__in=[file.pk for file in chosen]).update(queued_at=timezone.now())

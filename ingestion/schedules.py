@@ -7,11 +7,14 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 PREFIX = "kcx:"
-EVERY_MINUTE = {"schedule_type": Schedule.MINUTES, "minutes": 1}
+# For ever, and nothing but the task: a hook would be run like one.
+PLAIN: dict[str, Any] = {"repeats": -1, "args": None, "kwargs": None, "hook": None, "cluster": None}
+EVERY_MINUTE: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.MINUTES, "minutes": 1}
+EVERY_NIGHT: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.DAILY}
 SCHEDULES: dict[str, dict[str, Any]] = {
-    "kcx:tick": {"func": "ingestion.tasks.tick", **EVERY_MINUTE},
-    "kcx:sweep": {"func": "ingestion.tasks.sweep", **EVERY_MINUTE},
-    "kcx:analyze": {"func": "ingestion.tasks.analyze", "schedule_type": Schedule.DAILY},
+    "kcx:tick": {**EVERY_MINUTE, "func": "ingestion.tasks.tick"},
+    "kcx:sweep": {**EVERY_MINUTE, "func": "ingestion.tasks.sweep"},
+    "kcx:analyze": {**EVERY_NIGHT, "func": "ingestion.tasks.analyze"},
 }
 
 
@@ -22,7 +25,7 @@ def ensure_schedules(**_signal: object) -> None:
         found = list(Schedule.objects.filter(name=name))
         if len(found) != 1 or any(getattr(found[0], field) != value for field, value in wanted.items()):
             Schedule.objects.filter(name=name).delete()
-            Schedule.objects.create(name=name, repeats=-1, next_run=_first_run(wanted), **wanted)
+            Schedule.objects.create(name=name, next_run=_first_run(wanted), **wanted)
 
 
 def _first_run(wanted: dict[str, Any]) -> datetime:

@@ -1,6 +1,8 @@
 """Admin pages of deliveries."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
@@ -12,6 +14,11 @@ class DeliveryFileInline(TabularInline):
     model = DeliveryFile
     extra = 0
     can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryFile]:
+        """With their files: a delivery may hold hundreds."""
+        files: QuerySet[DeliveryFile] = super().get_queryset(request)
+        return files.select_related("source_file")
 
 
 @admin.register(Delivery)

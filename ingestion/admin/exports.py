@@ -55,9 +55,9 @@ class ExportAdmin(NeverDeleted):
             )
             for column in export.columns.all()
         ]
-        head = format_html("<tr><th>Name</th><th>First</th><th>Last</th><th></th><th></th></tr>")
+        head = "<tr><th>Name</th><th>First</th><th>Last</th><th></th><th></th></tr>"
         cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
-        return format_html("<table>{}{}</table>", head, format_html_join("", cells, rows)) if rows else "-"
+        return format_html(f"<table>{head}{{}}</table>", format_html_join("", cells, rows)) if rows else "-"
 
     @admin.action(description="Load", permissions=["change"])
     def load(self, request: HttpRequest, exports: QuerySet[Export]) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
@@ -32,7 +34,12 @@ class PeriodFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
         """The files of the chosen period."""
-        return queryset.filter(billing_period_start=self.value()) if self.value() else queryset
+        if not self.value():
+            return queryset
+        try:
+            return queryset.filter(billing_period_start=self.value())
+        except ValidationError as error:  # an address written by hand
+            raise IncorrectLookupParameters from error
 
 
 class LoadingNowFilter(admin.SimpleListFilter):
@@ -104,11 +111,13 @@ class SourceFileAdmin(HistoryAdmin):
 
     def _queued(self, request: HttpRequest, files: QuerySet[SourceFile], due: list[int], what: str) -> None:
         chosen = files.count()
-        queue_loads(SourceFile.objects.filter(pk__in=due))
+        queued = queue_loads(SourceFile.objects.filter(pk__in=due))
         for file in SourceFile.objects.filter(pk__in=due):
             self.log_change(request, file, f"Asked for: {what}.")
-        told = f"{len(due)} of {chosen} files queued to {what}."
-        self.message_user(request, told, messages.SUCCESS if due else messages.WARNING)
+        told = f"{queued} of {chosen} files queued to {what}."
+        if queued < len(due):
+            told += f" {len(due) - queued} wait: for room in the queue, or because they are not to be loaded."
+        self.message_user(request, told, messages.SUCCESS if queued else messages.WARNING)
 
 
 def _plain(files: QuerySet[SourceFile]) -> QuerySet[SourceFile]:

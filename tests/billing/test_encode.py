@@ -4,10 +4,8 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 
-import psycopg
 import pyarrow as pa
 import pytest
-from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -123,13 +121,6 @@ def test_a_nul_beneath_a_null_is_not_data(partition: None) -> None:
     null_in_the_middle = pa.Array.from_buffers(pa.string(), 3, [pa.py_buffer(b"\x05"), offsets, text])
     file_id, _ = copied([pa.record_batch({"c": null_in_the_middle})])
     assert [row.values for row in rows_after(CONNECTION, file_id)] == [["a"], [None], ["b"]]
-
-
-def test_postgresql_itself_refuses_a_nul(partition: None) -> None:
-    encoder = RowEncoder(CONNECTION, next(file_ids), ENOUGH)
-    smuggled = (data.replace(b"NUL", b"N\0L") for data in payload(encoder, [batch_of([["NUL"]])]))
-    with pytest.raises(psycopg.errors.CharacterNotInRepertoire, match="0x00"), transaction.atomic():
-        copy_rows(CONNECTION, smuggled)
 
 
 def test_a_row_over_the_cap_is_named_and_one_at_the_cap_is_not() -> None:

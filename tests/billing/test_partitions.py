@@ -140,7 +140,8 @@ def test_a_dropped_connection_can_have_a_partition_again() -> None:
     store(7, 1, [["a"]])
     drop_partition(7)
     create_partition(7)
-    assert RawRow.objects.count() == 0
+    store(7, 2, [["b"]])
+    assert [row.values for row in RawRow.objects.all()] == [["b"]]
 
 
 def test_a_drop_that_was_interrupted_half_way_is_finished_by_the_next() -> None:

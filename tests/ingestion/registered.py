@@ -70,15 +70,17 @@ def failed(export: Export, **fields: object) -> SourceFile:
 
 def ingested(export: Export, **fields: object) -> SourceFile:
     """A version whose status says that its (no) rows are there."""
-    file = a_file(export, **fields)
-    become_ingested(file)
+    file = a_file(export)
+    become_ingested(file, **fields)
     return file
 
 
-def become_ingested(file: SourceFile) -> None:
-    """What step 7 writes after a load of no rows."""
+def become_ingested(file: SourceFile, **fields: object) -> None:
+    """What step 7 writes after a load of no rows; and then `fields`."""
     file.status, file.ingested_at, file.row_count, file.rows_sha256 = "INGESTED", timezone.now(), 0, "0" * 64
     file.layout = store_layout(["a"], ["string"])
+    for name, value in fields.items():
+        setattr(file, name, value)
     file.save()
 
 

@@ -425,7 +425,7 @@ def test_an_unknown_file_is_status_2(command: str) -> None:
 
 @pytest.mark.parametrize("command", ["onboard", "discover", "ingest", "retry", "reprocess", "status"])
 def test_help_tells_what_the_exit_status_means(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         call_command(command, "--help")
     assert "Exit status: 0" in " ".join(capsys.readouterr().out.split())
 

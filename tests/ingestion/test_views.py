@@ -91,13 +91,6 @@ def test_rows_that_two_deliveries_hold_are_there_once(client_under_test: ClientU
     assert everything == [("A", newest), ("B", newest - 1)]
 
 
-def test_a_file_that_is_not_ingested_shows_nothing(client_under_test: ClientUnderTest) -> None:
-    put(client_under_test, 'a,b\n1,2\n3,"broken\n')
-    client_under_test.ingest()
-    assert client_under_test.file(KEY).status == "FAILED"
-    assert [select(f"SELECT * FROM {view}") for view in VIEWS] == [[], []]
-
-
 def test_of_duplicate_names_data_keeps_the_last_and_values_both(client_under_test: ClientUnderTest) -> None:
     put(client_under_test, "tag,cost,tag\nfirst,1,last\n")
     client_under_test.ingest()

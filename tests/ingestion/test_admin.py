@@ -1,0 +1,501 @@
+"""The admin: every page opens, nothing can be deleted or forged, and what staff ask for is queued."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection
+from django.http import HttpResponse
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from ingestion.models import (
+    Client,
+    ClientConnection,
+    Delivery,
+    DeliveryScope,
+    DiscoveryRun,
+    Export,
+    ExportColumn,
+    LoadAttempt,
+    SourceFile,
+)
+from tests.ingestion.registered import (
+    a_connection,
+    a_delivery,
+    a_file,
+    a_scope,
+    an_export,
+    failed,
+    ingested,
+    running,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
+
+HOSTILE = "<script>alert('x')</script>"
+# People are Django's own pages; everything else is KCX's.
+KCX_MODELS = [model for model in admin.site._registry if model not in (User, Group)]
+VIEWED = [Client, ClientConnection, Export, SourceFile, Delivery, LoadAttempt, DiscoveryRun]
+
+
+@pytest.fixture(autouse=True)
+def account_of_kcx(settings: Any) -> None:
+    settings.KCX_AWS_ACCOUNT_ID = "444455556666"
+
+
+@pytest.fixture
+def chief() -> Browser:
+    """The browser of a superuser."""
+    return browser_of(User.objects.create_superuser("chief"))
+
+
+@pytest.fixture
+def viewer() -> Browser:
+    """The browser of somebody who may look at everything, and do nothing."""
+    return staff("view")
+
+
+@pytest.fixture
+def export(raw_database: None) -> Export:
+    return an_export(a_connection())
+
+
+def browser_of(user: User) -> Browser:
+    browser = Browser()
+    browser.force_login(user)
+    return browser
+
+
+def staff(*may: str) -> Browser:
+    """The browser of a member of staff who may do this with every model of KCX."""
+    user = User.objects.create_user("-".join(["staff", *may]), is_staff=True)
+    codenames = [f"{verb}_{model._meta.model_name}" for verb in may for model in KCX_MODELS]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return browser_of(user)
+
+
+def address(model: type[Any], page: str = "changelist", *arguments: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
+
+
+def get(browser: Browser, path: str, **parameters: object) -> HttpResponse:
+    return browser.get(path, parameters, secure=True)
+
+
+def text_of(browser: Browser, path: str, **parameters: object) -> str:
+    answer = get(browser, path, **parameters)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def act(browser: Browser, action: str, *chosen: Any) -> HttpResponse:
+    data = {"action": action, "_selected_action": [one.pk for one in chosen], "index": 0}
+    return browser.post(address(type(chosen[0])), data, secure=True, follow=True)
+
+
+def queued() -> list[tuple[str, int]]:
+    found = [entry.task for entry in OrmQ.objects.order_by("id")]
+    return [(task["func"].removeprefix("ingestion.tasks."), *task["args"]) for task in found]
+
+
+def one_of_each(name: str) -> list[Any]:
+    """An object of every model staff see; every text in it that a client writes is `name`."""
+    connection = a_connection(prefix=f"{name}/")
+    export = an_export(connection, root=f"{name}/", name=name)
+    ExportColumn.objects.create(
+        export=export, name=name, first_seen_at=timezone.now(), last_seen_at=timezone.now()
+    )
+    file = failed(export, key=f"{name}/a.csv", error_message=name, next_action=name)
+    delivery = a_delivery(a_scope(export), file, snapshot=name, listed_keys=[name], reason=name)
+    attempt = LoadAttempt.objects.create(
+        source_file=file,
+        actor=name,
+        worker="host:1",
+        outcome="FAILED",
+        ended_at=timezone.now(),
+        error_code="corrupt_gzip",
+        error_message=name,
+        error_column=name,
+    )
+    run = DiscoveryRun.objects.create(
+        connection=connection, actor=name, counts={name: 1}, error_message=name, listed=1
+    )
+    Client.objects.filter(pk=connection.client_id).update(name=name)
+    return [connection.client, connection, export, file, delivery, attempt, run]
+
+
+def test_staff_see_every_model_of_kcx() -> None:
+    assert set(VIEWED) <= set(KCX_MODELS)
+    assert {model.__module__.partition(".")[0] for model in KCX_MODELS} <= {"ingestion", "billing", "kcx"}, (
+        "the queue's own pages, where a schedule can name any code, are not among them"
+    )
+
+
+@pytest.mark.parametrize("who", ["chief", "viewer"])
+def test_every_list_and_every_page_opens(who: str, request: pytest.FixtureRequest) -> None:
+    browser = request.getfixturevalue(who)
+    everything = one_of_each("ordinary")
+    for model in [*KCX_MODELS, *([User, Group] if who == "chief" else [])]:
+        assert get(browser, address(model)).status_code == 200, model
+    for one in everything:
+        assert get(browser, address(type(one), "change", one.pk)).status_code == 200, one
+        assert get(browser, address(type(one), "history", one.pk)).status_code == 200, one
+    assert get(browser, reverse("admin:index")).status_code == 200
+
+
+def test_what_a_client_writes_is_shown_and_never_run(chief: Browser) -> None:
+    everything = one_of_each(HOSTILE)
+    act(chief, "retry_now", everything[3])
+    act(chief, "discover_now", everything[1])
+    pages = [address(model) for model in VIEWED]
+    pages += [address(type(one), page, one.pk) for one in everything for page in ("change", "history")]
+    shown = 0
+    for page in [*pages, reverse("admin:index")]:
+        text = text_of(chief, page)
+        assert "<script>alert" not in text, page
+        shown += "&lt;script&gt;alert(" in text
+    assert shown >= len(VIEWED) * 2, "it is shown, escaped"
+
+
+class TestActions:
+    def test_discover_now_queues_the_enabled_ones(self, chief: Browser, export: Export) -> None:
+        disabled = a_connection(enabled=False)
+        answer = act(chief, "discover_now", export.connection, disabled)
+        assert queued() == [("discover", export.connection_id)]
+        assert "1 discoveries queued. 1 disabled left alone." in answer.content.decode()
+        assert LogEntry.objects.get().object_id == str(export.connection_id)
+
+    def test_retry_queues_the_failed_ones(self, chief: Browser, export: Export) -> None:
+        broken, fine = failed(export), ingested(export)
+        answer = act(chief, "retry_now", broken, fine)
+        assert queued() == [("load", broken.pk)]
+        assert "1 of 2 files queued to retry." in answer.content.decode()
+        assert LogEntry.objects.get().object_id == str(broken.pk)
+
+    def test_reprocess_queues_the_ingested_ones_and_the_failed_ones(
+        self, chief: Browser, export: Export
+    ) -> None:
+        broken, fine, skipped = (
+            failed(export),
+            ingested(export),
+            a_file(export, status="SKIPPED", skip_reason="GONE"),
+        )
+        answer = act(chief, "reprocess_now", broken, fine, skipped)
+        assert sorted(queued()) == [("load", broken.pk), ("load", fine.pk)]
+        assert "2 of 3 files queued to reprocess." in answer.content.decode()
+        fine.refresh_from_db()
+        assert fine.reload_requested_at is not None
+        assert (fine.status, fine.row_count) == ("INGESTED", 0), "its rows stay until the new ones are there"
+
+    def test_what_is_asked_for_twice_is_queued_again_and_does_no_harm(
+        self, chief: Browser, export: Export
+    ) -> None:
+        broken = failed(export)
+        for _ in range(2):
+            act(chief, "retry_now", broken)
+        assert set(queued()) == {("load", broken.pk)}
+
+    def test_files_of_a_disabled_client_are_not_queued_and_the_message_says_so(
+        self, chief: Browser, export: Export
+    ) -> None:
+        broken = failed(export)
+        Client.objects.update(enabled=False)
+        assert "0 of 1 files queued to retry" in act(chief, "retry_now", broken).content.decode()
+        assert queued() == []
+
+    def test_exports_are_decided_and_the_decision_is_recorded(self, chief: Browser, export: Export) -> None:
+        for action, decision in (("ignore", Export.Decision.IGNORE), ("load", Export.Decision.LOAD)):
+            act(chief, action, export)
+            assert Export.objects.get().decision == decision
+        assert LogEntry.objects.filter(object_id=str(export.pk)).count() == 2
+
+    def test_whoever_may_change_files_may_ask_for_them(self, export: Export) -> None:
+        operator, broken = staff("view", "change"), failed(export)
+        act(operator, "retry_now", broken)
+        act(operator, "discover_now", export.connection)
+        assert queued() == [("load", broken.pk), ("discover", export.connection_id)]
+
+    def test_somebody_who_may_only_look_is_shown_no_action_and_a_forged_one_does_nothing(
+        self, viewer: Browser, export: Export
+    ) -> None:
+        file = failed(export)
+        loaded = ingested(export)
+        before = list(SourceFile.objects.order_by("pk").values())
+        for model in VIEWED:
+            text = text_of(viewer, address(model))
+            assert 'name="action"' not in text
+            for action in ("discover_now", "retry_now", "reprocess_now", "delete_selected"):
+                assert action not in text
+        act(viewer, "discover_now", export.connection)
+        act(viewer, "retry_now", file)
+        act(viewer, "reprocess_now", loaded)
+        act(viewer, "ignore", export)
+        assert queued() == []
+        assert Export.objects.get().decision == Export.Decision.LOAD
+        assert list(SourceFile.objects.order_by("pk").values()) == before
+        assert LogEntry.objects.count() == 0
+
+    def test_following_a_link_changes_nothing(self, chief: Browser, export: Export) -> None:
+        file = failed(export)
+        before = list(SourceFile.objects.values())
+        for action, one in (
+            ("discover_now", export.connection),
+            ("retry_now", file),
+            ("reprocess_now", file),
+        ):
+            get(chief, address(type(one)), action=action, _selected_action=one.pk, index=0)
+            get(chief, address(type(one), "change", one.pk), action=action)
+        assert queued() == []
+        assert list(SourceFile.objects.values()) == before
+
+    def test_a_stranger_is_sent_to_the_login(self, export: Export) -> None:
+        for model in KCX_MODELS:
+            answer = get(Browser(), address(model))
+            assert (answer.status_code, "/login/" in answer.headers["Location"]) == (302, True)
+
+
+class TestNothingIsDeleted:
+    def test_no_page_has_a_delete_button_and_a_forged_one_is_refused(self, chief: Browser) -> None:
+        for one in one_of_each("kept"):
+            model = type(one)
+            delete = address(model, "delete", one.pk)
+            assert delete not in text_of(chief, address(model, "change", one.pk))
+            assert "delete_selected" not in text_of(chief, address(model))
+            assert chief.post(delete, {"post": "yes"}, secure=True).status_code == 403
+            act(chief, "delete_selected", one)
+            chief.post(
+                address(model),
+                {"action": "delete_selected", "_selected_action": one.pk, "post": "yes"},
+                secure=True,
+            )
+            assert model.objects.filter(pk=one.pk).exists()
+
+    @pytest.mark.parametrize("model", [SourceFile, Delivery, LoadAttempt, DiscoveryRun])
+    def test_history_can_neither_be_added_nor_changed(self, chief: Browser, model: type[Any]) -> None:
+        one = next(one for one in one_of_each("kept") if type(one) is model)
+        before = model.objects.filter(pk=one.pk).values().get()
+        assert get(chief, address(model, "add")).status_code == 403
+        forged = {"status": "INGESTED", "outcome": "SUCCEEDED", "reason": "forged", "_save": "Save"}
+        assert chief.post(address(model, "change", one.pk), forged, secure=True).status_code == 403
+        assert model.objects.filter(pk=one.pk).values().get() == before
+
+    @pytest.mark.parametrize("model", [SourceFile, Delivery, LoadAttempt, DiscoveryRun])
+    def test_the_database_itself_refuses_to_delete_history(self, model: type[Any]) -> None:
+        one_of_each("kept")
+        with pytest.raises(Exception, match="is never deleted"), connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")
+        assert model.objects.count() == 1
+
+
+class TestConnectionPage:
+    def fields(self, browser: Browser, one: ClientConnection) -> dict[str, Any]:
+        """What the browser would send back, unchanged."""
+        form = get(browser, address(ClientConnection, "change", one.pk)).context["adminform"].form
+        sent: dict[str, Any] = {}
+        for name, field in form.fields.items():
+            value = form.get_initial_for_field(field, name)
+            if name == "next_discovery_at":
+                sent |= {f"{name}_0": f"{value:%Y-%m-%d}", f"{name}_1": f"{value:%H:%M:%S}"}
+            elif value is not False:
+                sent[name] = field.prepare_value(value) if value is not None else ""
+        return sent
+
+    def save(self, browser: Browser, one: ClientConnection, **changes: object) -> HttpResponse:
+        data = {**self.fields(browser, one), **changes, "_save": "Save"}
+        answer = browser.post(address(ClientConnection, "change", one.pk), data, secure=True)
+        one.refresh_from_db()
+        return answer
+
+    def test_bucket_and_prefix_can_be_mended_until_a_file_is_registered(
+        self, chief: Browser, export: Export
+    ) -> None:
+        one = export.connection
+        assert self.save(chief, one, bucket="another-bucket", prefix="new/").status_code == 302
+        assert (one.bucket, one.prefix) == ("another-bucket", "new/")
+
+        a_file(export)
+        assert not {"bucket", "prefix"} & self.fields(chief, one).keys()
+        assert self.save(chief, one, bucket="third-bucket", prefix="x/", name="renamed").status_code == 302
+        assert (one.bucket, one.prefix, one.name) == ("another-bucket", "new/", "renamed")
+
+    @pytest.mark.parametrize("change", [{"bucket": "third-bucket"}, {"prefix": "x/"}])
+    def test_the_database_freezes_them_too(self, export: Export, change: dict[str, str]) -> None:
+        ClientConnection.objects.update(**change)
+        a_file(export)
+        ClientConnection.objects.update(name="anything else may change")
+        with pytest.raises(IntegrityError, match="frozen"):
+            ClientConnection.objects.update(bucket="fourth-bucket")
+        with pytest.raises(IntegrityError, match="frozen"):
+            ClientConnection.objects.update(prefix="y/")
+        moved = ClientConnection.objects.get()
+        moved.bucket = "fourth-bucket"
+        with pytest.raises(ValidationError, match="Frozen"):
+            moved.full_clean()
+
+    def test_the_external_id_is_shown_and_never_changed(self, chief: Browser, export: Export) -> None:
+        one = export.connection
+        before = one.external_id
+        assert before in text_of(chief, address(ClientConnection, "change", one.pk))
+        assert "external_id" not in self.fields(chief, one)
+        self.save(chief, one, external_id="forged")
+        assert one.external_id == before
+        with pytest.raises(IntegrityError, match="external id"):
+            ClientConnection.objects.update(external_id="forged")
+
+    def test_why_it_was_enabled_unverified_is_not_staffs_to_write(
+        self, chief: Browser, export: Export
+    ) -> None:
+        self.save(chief, export.connection, unverified_reason="forged")
+        assert export.connection.unverified_reason == ""
+
+    def test_a_connection_can_be_added_and_gets_an_external_id_and_a_partition(self, chief: Browser) -> None:
+        client = Client.objects.create(name="Acme")
+        data = {
+            "client": client.pk,
+            "name": "by hand",
+            "bucket": "acme-billing",
+            "region": "eu-central-1",
+            "discover_every": "01:00:00",
+            "next_discovery_at_0": "2026-03-01",
+            "next_discovery_at_1": "00:00:00",
+            "external_id": "forged",
+        }
+        answer = chief.post(address(ClientConnection, "add"), data, secure=True)
+        assert answer.status_code == 302, answer.context["errors"]
+        made = ClientConnection.objects.get()
+        assert re.fullmatch("[0-9a-f-]{36}", made.external_id)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass(%s)", [f"billing_rawrow_{made.pk}"])
+            assert cursor.fetchone() != (None,)
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ({"role_arn": "arn:aws:iam::1:role/x"}, "role_arn"),
+            ({"bucket": "Not_A_Bucket"}, "bucket"),
+            ({"role_arn": ""}, "__all__"),
+            ({"name": "42"}, "name"),
+        ],
+    )
+    def test_a_mistake_is_named_and_nothing_is_saved(
+        self, chief: Browser, export: Export, change: dict[str, str], why: str
+    ) -> None:
+        before = ClientConnection.objects.values().get()
+        answer = self.save(chief, export.connection, **change)
+        assert answer.status_code == 200
+        assert why in answer.context["adminform"].form.errors
+        assert ClientConnection.objects.values().get() == before
+
+    def test_both_policies_are_there_to_be_sent(self, chief: Browser, export: Export) -> None:
+        text = text_of(chief, address(ClientConnection, "change", export.connection_id))
+        assert "arn:aws:iam::444455556666:root" in text
+        assert "s3:GetObject" in text
+
+    def test_the_page_opens_where_kcx_has_no_identity(
+        self, chief: Browser, export: Export, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.KCX_AWS_ACCOUNT_ID = ""
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        text = text_of(chief, address(ClientConnection, "change", export.connection_id))
+        assert "KCX_AWS_ACCOUNT_ID" in text
+
+
+class TestFileList:
+    @pytest.mark.parametrize("model", [SourceFile, LoadAttempt, Delivery])
+    def test_a_longer_list_takes_no_more_queries(
+        self, chief: Browser, export: Export, model: type[Any]
+    ) -> None:
+        def add(count: int) -> None:
+            for number in range(count):
+                file = failed(export)
+                running(file)
+                scope = DeliveryScope.objects.create(export=export, key=file.key)
+                a_delivery(scope, file, snapshot=str(number))
+
+        add(5)
+        few = queries(chief, address(model))
+        add(45)
+        assert queries(chief, address(model)) == few
+
+    def test_a_larger_delivery_takes_no_more_queries(self, chief: Browser, export: Export) -> None:
+        delivery = a_delivery(a_scope(export), *[a_file(export) for _ in range(5)])
+        page = address(Delivery, "change", delivery.pk)
+        few = queries(chief, page)
+        for _ in range(45):
+            delivery.files.add(a_file(export), through_defaults={"last_modified": timezone.now()})
+        assert queries(chief, page) == few
+
+    def test_files_are_found_by_key_etag_and_error(self, chief: Browser, export: Export) -> None:
+        march = failed(export, key="exports/march.csv", etag='"aa11"')
+        april = ingested(export, key="exports/april.csv", etag='"bb22"')
+        assert found(chief, q="march") == [march.key]
+        assert found(chief, q="bb22") == [april.key]
+        assert found(chief, q="corrupt_gzip") == [march.key]
+        assert found(chief, q="nothing of it") == []
+
+    def test_files_are_filtered_by_what_staff_ask(self, chief: Browser, export: Export) -> None:
+        other = an_export(a_connection())
+        broken = failed(export, key="broken.csv")
+        loading = a_file(export, key="loading.csv")
+        theirs = ingested(other, key="theirs.csv", billing_period_start="2026-02-01")
+        running(loading)
+        assert found(chief, status__exact="FAILED") == [broken.key]
+        assert found(chief, loading="yes") == [loading.key]
+        assert found(chief, period="2026-02-01") == [theirs.key]
+        assert found(chief, connection__id__exact=other.connection_id) == [theirs.key]
+        assert found(chief, connection__client__id__exact=other.connection.client_id) == [theirs.key]
+        assert found(chief) == sorted([broken.key, loading.key, theirs.key])
+
+    @pytest.mark.parametrize("period", ["hello", "2026-13-01", "", "2026-03-01'--"])
+    def test_a_period_that_is_none_is_no_error(self, chief: Browser, export: Export, period: str) -> None:
+        a_file(export)
+        assert get(chief, address(SourceFile), period=period).status_code in {200, 302}
+
+    def test_a_file_says_what_is_wrong_and_what_to_do(self, chief: Browser, export: Export) -> None:
+        failed(export, next_action="Ask the client for a new delivery.")
+        a_file(export, status="SKIPPED", skip_reason="ARCHIVED")
+        text = text_of(chief, address(SourceFile))
+        assert "corrupt_gzip: Cut short." in text
+        assert "Ask the client for a new delivery." in text
+        assert "In an archive storage class" in text
+
+    def test_a_file_that_is_loading_says_so(self, chief: Browser, export: Export) -> None:
+        file = a_file(export)
+        assert "Loading now" not in rows_text(chief)
+        attempt = running(file)
+        assert "Loading now" in rows_text(chief)
+        attempt.outcome, attempt.ended_at = "CRASHED", timezone.now() + timedelta(seconds=1)
+        attempt.save()
+        assert "Loading now" not in rows_text(chief)
+
+
+def found(browser: Browser, **parameters: object) -> list[str]:
+    """The keys the file list shows."""
+    answer = get(browser, address(SourceFile), **parameters)
+    assert answer.status_code == 200
+    return sorted(file.key for file in answer.context["cl"].result_list)
+
+
+def queries(browser: Browser, page: str) -> int:
+    text_of(browser, page)  # what is asked once per process is not the page's
+    with CaptureQueriesContext(connection) as captured:
+        text_of(browser, page)
+    return len(captured)
+
+
+def rows_text(browser: Browser) -> str:
+    """The table of the file list, without the filters beside it."""
+    text = text_of(browser, address(SourceFile))
+    return "".join(re.findall(r"<tbody.*?</tbody>", text, re.DOTALL))

@@ -1,0 +1,215 @@
+"""From KCX's own tables to tasks: once each, newest period first, and only what is wanted."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from ingestion import tasks
+from ingestion.models import Client, ClientConnection, Export, SourceFile
+from ingestion.queueing import QUEUED_AGAIN_AFTER, queue_due_discoveries, queue_loads
+from tests.ingestion.registered import a_connection, a_file, an_export, failed, ingested, running
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
+
+
+@pytest.fixture
+def export(raw_database: None) -> Export:
+    return an_export(a_connection(next_discovery_at=timezone.now() - timedelta(hours=3)))
+
+
+def queued() -> list[tuple[str, int]]:
+    """The tasks in the queue, in order: what is called, and with which number."""
+    found = [entry.task for entry in OrmQ.objects.order_by("id")]
+    return [(task["func"].removeprefix("ingestion.tasks."), *task["args"]) for task in found]
+
+
+def loads(*files: SourceFile) -> list[tuple[str, int]]:
+    return [("load", file.pk) for file in files]
+
+
+def at_once(work: Callable[[], int]) -> list[int]:
+    """What two sessions answer that do the same at the same time."""
+    together = Barrier(2, timeout=30)
+
+    def started_together() -> int:
+        try:
+            with connection.cursor():
+                together.wait()
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        return [future.result() for future in [pool.submit(started_together) for _ in range(2)]]
+
+
+class TestTick:
+    def test_a_due_connection_is_queued_once_and_its_next_time_is_set(self, export: Export) -> None:
+        before = timezone.now()
+        tasks.tick()
+        tasks.tick()
+        assert queued() == [("discover", export.connection_id)]
+        next_time = ClientConnection.objects.get().next_discovery_at
+        assert before + timedelta(hours=1) <= next_time <= timezone.now() + timedelta(hours=1)
+
+    def test_after_a_long_stop_a_connection_is_discovered_once_and_not_for_every_hour(
+        self, export: Export
+    ) -> None:
+        ClientConnection.objects.update(next_discovery_at=timezone.now() - timedelta(days=30))
+        assert [queue_due_discoveries() for _ in range(3)] == [1, 0, 0]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"enabled": False}, {"next_discovery_at": timezone.now() + timedelta(days=1)}],
+        ids=["disabled", "not due"],
+    )
+    def test_a_connection_that_is_disabled_or_not_due_is_left_alone(
+        self, export: Export, fields: dict[str, Any]
+    ) -> None:
+        ClientConnection.objects.update(**fields)
+        before = ClientConnection.objects.get().next_discovery_at
+        tasks.tick()
+        assert queued() == []
+        assert ClientConnection.objects.get().next_discovery_at == before
+
+    def test_a_connection_of_a_disabled_client_is_left_alone(self, export: Export) -> None:
+        Client.objects.update(enabled=False)
+        tasks.tick()
+        assert queued() == []
+
+    def test_two_ticks_at_once_queue_every_connection_once(self, export: Export) -> None:
+        connections = [export.connection, *(a_connection() for _ in range(20))]
+        assert sum(at_once(queue_due_discoveries)) == 21
+        assert sorted(queued()) == sorted(("discover", each.pk) for each in connections)
+
+    def test_a_tick_waits_for_nobody(self, export: Export) -> None:
+        with transaction.atomic():
+            ClientConnection.objects.select_for_update().get()
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(in_own_session, queue_due_discoveries).result(timeout=4) == 0
+        assert queue_due_discoveries() == 1
+
+
+class TestLoads:
+    def test_the_newest_billing_period_comes_first_and_within_it_the_first_that_was_seen(
+        self, export: Export
+    ) -> None:
+        without = a_file(export, billing_period_start=None, billing_period_end=None)
+        march = a_file(export)
+        may, april, again = (
+            a_file(export, billing_period_start=date(2026, month, 1), billing_period_end=date(2026, 6, 1))
+            for month in (5, 4, 5)
+        )
+        assert queue_loads() == 5
+        assert queued() == loads(may, again, april, march, without)
+
+    def test_a_file_is_not_queued_twice(self, export: Export) -> None:
+        file = a_file(export)
+        assert [queue_loads(), queue_loads()] == [1, 0]
+        assert queued() == loads(file)
+
+    def test_a_file_whose_task_was_lost_is_queued_again(self, export: Export) -> None:
+        file = a_file(export)
+        queue_loads()
+        OrmQ.objects.all().delete()
+        assert queue_loads() == 0, "the task may only be slow"
+        file.queued_at = timezone.now() - QUEUED_AGAIN_AFTER - timedelta(seconds=1)
+        file.save()
+        assert queue_loads() == 1
+        assert queued() == loads(file)
+
+    def test_the_queue_is_never_longer_than_the_setting_says(self, export: Export, settings: Any) -> None:
+        settings.KCX_QUEUE_DEPTH = 3
+        files = [a_file(export) for _ in range(5)]
+        assert [queue_loads(), queue_loads()] == [3, 0]
+        assert queued() == loads(*files[:3])
+        OrmQ.objects.first().delete()
+        assert queue_loads() == 1
+        assert queued() == loads(*files[1:4])
+
+    def test_only_files_that_are_due_are_queued(self, export: Export) -> None:
+        hour = timedelta(hours=1)
+        due = [
+            a_file(export),
+            failed(export, next_retry_at=timezone.now() - hour),
+            ingested(export, reload_requested_at=timezone.now()),
+        ]
+        failed(export, next_retry_at=None)
+        failed(export, next_retry_at=timezone.now() + hour)
+        ingested(export)
+        ingested(export, reload_requested_at=timezone.now(), next_retry_at=timezone.now() + hour)
+        a_file(export, status="SKIPPED", skip_reason="GONE")
+        queue_loads()
+        assert queued() == loads(*due)
+
+    @pytest.mark.parametrize("decision", [Export.Decision.AWAITING, Export.Decision.IGNORE])
+    def test_files_of_an_export_that_nobody_decided_to_load_are_left_alone(
+        self, export: Export, decision: str
+    ) -> None:
+        a_file(export)
+        Export.objects.update(decision=decision)
+        assert queue_loads() == 0
+        Export.objects.update(decision=Export.Decision.LOAD)
+        assert queue_loads() == 1
+
+    @pytest.mark.parametrize("model", [Client, ClientConnection])
+    def test_nothing_of_a_disabled_client_or_connection_is_queued_whoever_asks(
+        self, export: Export, model: type[Client] | type[ClientConnection]
+    ) -> None:
+        a_file(export)
+        model.objects.update(enabled=False)
+        assert queue_loads() == 0
+        assert queue_loads(SourceFile.objects.all()) == 0
+        model.objects.update(enabled=True)
+        assert queue_loads() == 1
+
+    def test_of_chosen_files_only_those_that_wait_are_queued(self, export: Export) -> None:
+        waits, loaded, other = a_file(export), ingested(export), a_file(export)
+        assert queue_loads(SourceFile.objects.filter(pk__in=[waits.pk, loaded.pk])) == 1
+        assert queued() == loads(waits)
+        assert queue_loads() == 1
+        assert queued() == loads(waits, other)
+
+    def test_a_file_that_is_loading_now_is_left_alone_and_nobody_waits_for_it(self, export: Export) -> None:
+        loading, waits = a_file(export), a_file(export)
+        with transaction.atomic():
+            SourceFile.objects.select_for_update(no_key=True).get(pk=loading.pk)
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(in_own_session, queue_loads).result(timeout=4) == 1
+        assert queued() == loads(waits)
+
+    def test_two_sweeps_at_once_queue_every_file_once(self, export: Export) -> None:
+        files = [a_file(export) for _ in range(50)]
+        assert sum(at_once(queue_loads)) == 50
+        assert sorted(queued()) == sorted(loads(*files))
+
+
+def test_a_sweep_queues_again_what_a_dead_worker_had_begun(export: Export) -> None:
+    file = a_file(export, queued_at=timezone.now())
+    attempt = running(file)
+    tasks.sweep()
+    attempt.refresh_from_db()
+    assert attempt.outcome == "CRASHED"
+    assert queued() == loads(file)
+
+
+def test_a_task_says_what_it_is_to_whoever_reads_the_queue(export: Export) -> None:
+    file = a_file(export)
+    tasks.tick()
+    tasks.sweep()
+    names = [entry.task["name"] for entry in OrmQ.objects.order_by("id")]
+    assert names == [f"discover connection {export.connection_id}", f"load file {file.pk}"]
+
+
+def in_own_session(work: Callable[[], int]) -> int:
+    try:
+        return work()
+    finally:
+        connection.close()

@@ -1,0 +1,95 @@
+"""KCX's schedules: written by every migrate, once each, exactly as the code says."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import Schedule
+
+from ingestion.schedules import SCHEDULES, ensure_schedules
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0)
+
+
+def kept() -> dict[str, dict[str, Any]]:
+    """What the table says of KCX's schedules."""
+    fields = ("func", "schedule_type", "minutes", "repeats", "pk", "next_run")
+    return {row.pop("name"): row for row in Schedule.objects.values("name", *fields)}
+
+
+@pytest.fixture(autouse=True)
+def nothing_scheduled(transactional_db: None) -> None:
+    Schedule.objects.all().delete()
+
+
+def test_migrate_makes_every_schedule_once_however_often_it_runs() -> None:
+    migrate()
+    first = kept()
+    assert {name: (row["func"], row["schedule_type"], row["minutes"]) for name, row in first.items()} == {
+        "kcx:tick": ("ingestion.tasks.tick", Schedule.MINUTES, 1),
+        "kcx:sweep": ("ingestion.tasks.sweep", Schedule.MINUTES, 1),
+        "kcx:analyze": ("ingestion.tasks.analyze", Schedule.DAILY, None),
+    }
+    assert {row["repeats"] for row in first.values()} == {-1}, "for ever"
+    migrate()
+    assert kept() == first, "a schedule that is right keeps its next run"
+
+
+def test_the_minutely_ones_run_at_once_and_the_nightly_one_at_night() -> None:
+    ensure_schedules()
+    rows = kept()
+    now = timezone.now()
+    assert now - timedelta(minutes=1) < rows["kcx:tick"]["next_run"] <= now
+    at_night = rows["kcx:analyze"]["next_run"]
+    assert now < at_night <= now + timedelta(hours=27)
+    assert (at_night.hour, at_night.minute) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"func": "os.system"},
+        {"hook": "os.system"},
+        {"args": "'halt'"},
+        {"minutes": 60},
+        {"schedule_type": Schedule.ONCE},
+        {"repeats": 0},
+        {"cluster": "elsewhere"},
+    ],
+)
+def test_a_schedule_that_somebody_changed_is_mended(change: dict[str, Any]) -> None:
+    ensure_schedules()
+    Schedule.objects.filter(name="kcx:tick").update(**change)
+    migrate()
+    assert Schedule.objects.filter(name="kcx:tick", **change).count() == 0
+    tick = Schedule.objects.get(name="kcx:tick")
+    assert {field: getattr(tick, field) for field in SCHEDULES["kcx:tick"]} == SCHEDULES["kcx:tick"]
+
+
+def test_a_doubled_schedule_and_one_of_an_older_release_go_and_others_stay() -> None:
+    ensure_schedules()
+    for name, func in (("kcx:tick", "ingestion.tasks.tick"), ("kcx:former", "gone"), ("theirs", "math.sqrt")):
+        Schedule.objects.create(name=name, func=func, schedule_type=Schedule.DAILY)
+    migrate()
+    names = sorted(Schedule.objects.values_list("name", flat=True))
+    assert names == ["kcx:analyze", "kcx:sweep", "kcx:tick", "theirs"]
+
+
+def test_every_schedule_calls_a_task_that_is_there_and_takes_nothing() -> None:
+    for wanted in SCHEDULES.values():
+        assert import_string(wanted["func"]).__code__.co_argcount == 0
+
+
+def test_every_task_is_called_by_a_name_that_is_there() -> None:
+    source = (Path(__file__).parents[2] / "ingestion" / "queueing.py").read_text()
+    for name in ("ingestion.tasks.discover", "ingestion.tasks.load"):
+        assert name in source
+        assert import_string(name).__code__.co_argcount == 1, "every task takes one number"
