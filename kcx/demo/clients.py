@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import count
 
 from kcx.simulated_aws.accounts import ClientAccount
 from kcx.simulated_aws.deliveries import BillingService
@@ -12,45 +13,55 @@ from kcx.simulated_aws.tables.focus import focus12_csv_gz
 from kcx.simulated_aws.tables.legacy import legacy_cur_csv_gz
 
 MONTHS = 3
-PARTS = 2
+
+
+@dataclass(frozen=True)
+class DemoExport:
+    """One export: how a part is made (period, rows, seed), and how many parts its refreshes have in turn."""
+
+    spec: ExportSpec
+    make_part: Callable[[date, int, int], bytes]
+    rows_per_part: int
+    parts_by_refresh: tuple[int, ...]
+
+    def parts(self, period: date, refresh: int) -> list[bytes]:
+        """A whole refresh of a month: each has more of the month in it; some have fewer parts."""
+        number_of_parts = self.parts_by_refresh[refresh % len(self.parts_by_refresh)]
+        rows = self.rows_per_part + 40 * refresh
+        return [self.make_part(period, rows, number) for number in range(number_of_parts)]
 
 
 @dataclass(frozen=True)
 class DemoClient:
-    """One client: its account, its export, and how a part of it is made (period, rows, seed)."""
+    """One client: its account, and the exports AWS delivers there."""
 
     name: str
     account: ClientAccount
-    export: ExportSpec
-    make_part: Callable[[date, int, int], bytes]
-    rows_per_part: int
+    exports: tuple[DemoExport, ...]
 
-    def part(self, period: date, number: int, refresh: int) -> bytes:
-        """Part `number` of a month's refresh: each refresh has more of the month in it."""
-        return self.make_part(period, self.rows_per_part + 40 * refresh, number)
 
+LEGACY = ExportSpec("cur/", "hourly", Family.LEGACY_CUR, Mode.CREATE_NEW, "csv.gz")
+CUR_2 = ExportSpec("exports/", "cur2", Family.CUR_2_0, Mode.OVERWRITE, "snappy.parquet")
+FOCUS = ExportSpec("exports/", "focus-1-2", Family.FOCUS_1_2, Mode.OVERWRITE, "csv.gz")
 
 CLIENTS = (
     DemoClient(
         "Aurora Retail",
         ClientAccount("210000000001", "aurora-billing", "cur/"),
-        ExportSpec("cur/", "hourly", Family.LEGACY_CUR, Mode.OVERWRITE, "csv.gz"),
-        legacy_cur_csv_gz,
-        4000,
+        (DemoExport(LEGACY, legacy_cur_csv_gz, 4000, (2, 2)),),
     ),
     DemoClient(
         "Borealis Games",
         ClientAccount("210000000002", "borealis-exports", "exports/"),
-        ExportSpec("exports/", "cur2", Family.CUR_2_0, Mode.OVERWRITE, "snappy.parquet"),
-        cur2_parquet,
-        3000,
+        (DemoExport(CUR_2, cur2_parquet, 2000, (3, 2)),),
     ),
     DemoClient(
         "Cumulus Bank",
-        ClientAccount("210000000003", "cumulus-finops", "focus/"),
-        ExportSpec("focus/", "focus-1-2", Family.FOCUS_1_2, Mode.OVERWRITE, "csv.gz"),
-        focus12_csv_gz,
-        3000,
+        ClientAccount("210000000003", "cumulus-finops", "exports/"),
+        (
+            DemoExport(FOCUS, focus12_csv_gz, 3000, (2, 1)),
+            DemoExport(CUR_2, cur2_parquet, 1500, (1, 2)),
+        ),
     ),
 )
 
@@ -65,18 +76,18 @@ def last_months(count: int) -> list[date]:
 def deliver_history(client: DemoClient) -> BillingService:
     """AWS delivers the client's last months; answers the service that delivers on."""
     service = BillingService(client.account, payer_account_id=client.account.account_id)
-    for period in last_months(MONTHS):
-        service.deliver(client.export, period, [client.part(period, number, 0) for number in range(PARTS)])
+    for export in client.exports:
+        for period in last_months(MONTHS):
+            service.deliver(export.spec, period, export.parts(period, 0))
     return service
 
 
 def deliver_on(services: dict[DemoClient, BillingService]) -> Iterator[str]:
-    """Each `next` is a new delivery of the running month to one client after the other; tells of it."""
-    refresh = 0
-    while True:
-        refresh += 1
+    """Each `next` restates the running month of one export after the other; tells of it."""
+    for refresh in count(1):
         for client, service in services.items():
-            period = last_months(1)[0]
-            parts = [client.part(period, number, refresh) for number in range(PARTS)]
-            service.deliver(client.export, period, parts)
-            yield f"AWS delivered {period:%Y-%m} of {client.export.name} to {client.name}"
+            for export in client.exports:
+                period = last_months(1)[0]
+                parts = export.parts(period, refresh)
+                service.deliver(export.spec, period, parts)
+                yield f"AWS restated {period:%Y-%m} of {client.name}'s {export.spec.name}: {len(parts)} parts"

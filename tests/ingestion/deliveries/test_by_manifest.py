@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -360,3 +361,34 @@ def test_a_manifest_that_appears_after_all_replaces_what_was_loaded_by_key(
     client_under_test.ingest()
     assert shown(client_under_test) == ["1", "2"]
     assert sorted(status for status, _ in deliveries()) == ["CURRENT", "SUPERSEDED", "SUPERSEDED"]
+
+
+@pytest.mark.real
+def test_the_nise_bucket_shows_its_current_deliveries(
+    client_under_test: ClientUnderTest, real_files: Path
+) -> None:
+    folder = real_files / "nise" / "exports" / "aws"
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            written = NOON if path.name.endswith("Manifest.json") else NOON - timedelta(minutes=1)
+            client_under_test.account.put_object(_nise_key(path, folder), path.read_bytes(), at=written)
+    current = client_under_test.account.read_object(
+        "exports/aws/cur-hourly/20250601-20250701/cur-hourly-Manifest.json"
+    )
+    assert all(attempt.outcome == "SUCCEEDED" for attempt in client_under_test.ingest())
+
+    truth = {
+        file["key"]: file["rows"]
+        for file in json.loads((real_files / "nise" / "GROUND_TRUTH.json").read_text())
+    }
+    listed = set(json.loads(current)["reportKeys"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT source_key, count(*) FROM billing_rows_current GROUP BY 1")
+        counted = dict(cursor.fetchall())
+    expected = {key: rows for key, rows in truth.items() if "20250701-" in key or key in listed}
+    assert counted == expected
+    assert len(counted) < len(truth), "the superseded snapshot is not in the current view"
+
+
+def _nise_key(path: Path, folder: Path) -> str:
+    return f"exports/aws/{path.relative_to(folder)}"
