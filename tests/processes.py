@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
+from django.conf import settings
 from django.db import connection
 
 from tests.conftest import REPOSITORY
@@ -23,7 +24,7 @@ def environment() -> dict[str, str]:
     return {
         **os.environ,
         "DATABASE_URL": url,
-        "SECRET_KEY": "of the tests",
+        "SECRET_KEY": settings.SECRET_KEY,
         "DJANGO_SETTINGS_MODULE": "kcx.settings",
     }
 
