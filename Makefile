@@ -45,8 +45,9 @@ lock: .venv/installed ## compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 
-bench: .venv/installed ## rows/s and memory of a whole ingest, beside zcat | psql in the same run
+bench: .venv/installed ## measure an ingest beside zcat | psql, and discoveries beside the bare listing
 	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.discovery
 
 clean: ## remove what was made here: the environment, the embedded database, the caches
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

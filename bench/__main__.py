@@ -34,14 +34,14 @@ def main() -> None:
     with ExitStack() as stack:
         url = stack.enter_context(database.throw_away(server_url))
         aws = stack.enter_context(SimulatedAws())
-        _use(url, aws)
+        use(url, aws)
         from bench.rounds import measure  # noqa: PLC0415  # Django's models need the settings first
 
         report = measure(url, options.rows, options.rounds, lambda told: print(told, file=sys.stderr))
     print(json.dumps(report.as_dict(), indent=2) if options.json else report.as_text())
 
 
-def _use(url: str, aws: SimulatedAws) -> None:
+def use(url: str, aws: SimulatedAws) -> None:
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
     os.environ |= {
