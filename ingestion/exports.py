@@ -62,7 +62,9 @@ def learn(export: Export, manifest: Manifest) -> None:
     if first and (twin := _holds_the_same_lines(export)):
         export.overlaps = twin
         export.decision = Export.Decision.AWAITING
-    export.save()
+    fields = ["has_manifests", "without_manifests", "payer_account", "family", "overlaps"]
+    # The decision is staff's: only what was just found out may change it.
+    export.save(update_fields=[*fields, "decision"] if export.overlaps and first else fields)
 
 
 def _holds_the_same_lines(export: Export) -> Export | None:

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.loaders import Loader, create_loader
 
 from ingestion.aws_errors import translated
 from ingestion.errors import NoIdentity
@@ -63,7 +64,7 @@ def s3_client(access: RoleAccess, run: str) -> "S3Client":
 
     Raises NoIdentity where KCX has no AWS identity of its own. STS is asked with the first request.
     """
-    session = botocore.session.Session()
+    session = _session()
     session.set_config_variable("region", access.region)
     # The only hook botocore has for credentials of one's own; every tool that renews them uses it.
     vars(session)["_credentials"] = _credentials(access, run)
@@ -83,8 +84,20 @@ def request_arguments(access: RoleAccess, run: str) -> dict[str, str | int]:
     }
 
 
+def _session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _service_models())
+    return session
+
+
+@cache
+def _service_models() -> Loader:
+    """botocore's descriptions of AWS, read once per process: reading them takes longer than a small load."""
+    return create_loader()
+
+
 def _credentials(access: RoleAccess, run: str) -> DeferredRefreshableCredentials:
-    own = botocore.session.Session()
+    own = _session()
     with translated("Finding KCX's own AWS identity"):
         identity = own.get_credentials()
     if identity is None:

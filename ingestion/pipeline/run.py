@@ -12,7 +12,7 @@ from ingestion.deliveries.by_folder import observe_folders
 from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
-from ingestion.errors import DatabaseUnavailable, IngestionError, UnexpectedError
+from ingestion.errors import DatabaseUnavailable, IngestionError, StorageError, UnexpectedError
 from ingestion.layouts.families import Family, family_of
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline.assume_role import access_of, s3_client
@@ -41,8 +41,11 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         client_connection = ClientConnection.objects.get(pk=connection_id)
         run = begin_run(client_connection, actor)
         new_files = NewFiles(client_connection)
-        error = _named(lambda: _register_listing(client_connection, run, new_files))
-        end_run(run, new_files.found, error)
+        try:
+            _register_listing(client_connection, run, new_files)
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with a listing is told by its run
+            return end_run(run, new_files.found, _named(error))
+        end_run(run, new_files.found)
     publish_pending(Delivery.objects.filter(scope__export__connection=connection_id), manifest_unchanged)
     return run
 
@@ -112,18 +115,14 @@ def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, ne
 
 
 def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
-    loaded: list[Loaded] = []
-
-    def transfer() -> None:
+    try:
         with transaction.atomic():
-            loaded.append(_transfer(file, attempt, progress))
-
-    error = _named(transfer)
-    if error:
-        record_failure(file, attempt, error)
+            loaded = _transfer(file, attempt, progress)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
+        record_failure(file, attempt, _named(error))
         return
-    record_success(file, attempt, loaded[0])
-    _learn_family(file, loaded[0].names)
+    record_success(file, attempt, loaded)
+    _learn_family(file, loaded.names)
 
 
 def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loaded:
@@ -153,18 +152,16 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
         )
 
 
-def _named(work: Callable[[], None]) -> IngestionError | None:
-    """Do the work; answers what went wrong as KCX's own error. What PostgreSQL raises goes on."""
-    try:
-        work()
-    except IngestionError as error:
+def _named(error: Exception) -> IngestionError:
+    """What went wrong, as KCX's own error."""
+    if isinstance(error, IngestionError):
         return error
-    except DatabaseError:
-        raise
-    except Exception as error:
-        logger.exception("Unexpected error")
-        return UnexpectedError(f"{type(error).__name__}: {error}")
-    return None
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return DatabaseUnavailable(f"PostgreSQL did not answer: {error}")
+    if isinstance(error, DatabaseError):
+        return StorageError(f"PostgreSQL refused: {error}")
+    logger.error("Unexpected error", exc_info=error)
+    return UnexpectedError(f"{type(error).__name__}: {error}")
 
 
 def _keep_session_alive() -> None:
