@@ -26,7 +26,7 @@ worker: .venv/installed ## run the queue: discoveries, loads, retries
 	$(BIN)/python manage.py qcluster
 
 test: .venv/installed ## run the tests (ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: .venv/installed ## the one gate: format, lint, types, import contracts, migrations, deployment, tests
 	$(BIN)/ruff format --check .
@@ -35,7 +35,7 @@ check: .venv/installed ## the one gate: format, lint, types, import contracts, m
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.deployment_check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 format: .venv/installed ## format the code and mend what can be mended
 	$(BIN)/ruff format .
