@@ -49,14 +49,14 @@ def raw_database(transactional_db: None) -> Iterator[None]:
             cursor.execute(f"DROP TABLE {partition}")
 
 
-@pytest.fixture(scope="session")
-def aws() -> Iterator[SimulatedAws]:
-    """The simulated AWS, which this process's boto3 finds by its environment."""
-    with pytest.MonkeyPatch.context() as patch, SimulatedAws() as running:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
+    """The simulated AWS, empty, which this process's boto3 finds by its environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with SimulatedAws() as running:
         for name, value in running.environment().items():
-            patch.setenv(name, value)
+            monkeypatch.setenv(name, value)
         yield running
 
 
