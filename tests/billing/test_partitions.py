@@ -33,7 +33,7 @@ def partitions() -> list[str]:
 
 @contextmanager
 def open_copy() -> Iterator[None]:
-    """A load into connection 7's partition, of whose rows the server has the first; it ends with the block."""
+    """A load into connection 7's partition that stands in its second row; it ends with the block."""
     # The client's buffers keep back less than a row of a megabyte.
     data = payload(RowEncoder(7, 1, ENOUGH), [batch_of([["a" * ENOUGH]] * 2), batch_of([["b"]])])
     with second_session() as session:
@@ -50,8 +50,8 @@ def open_copy() -> Iterator[None]:
 
 def _wait_until_a_row_is_copied() -> None:
     with second_session(autocommit=True) as watcher:
-        progress = "SELECT FROM pg_stat_progress_copy WHERE tuples_processed > 0"
-        until(lambda: watcher.execute(progress).fetchone() is not None, "a row is copied")
+        reading = f"SELECT FROM pg_stat_progress_copy WHERE bytes_processed > {ENOUGH + 1000}"
+        until(lambda: watcher.execute(reading).fetchone() is not None, "the second row is being read")
 
 
 def impatiently() -> None:
