@@ -25,6 +25,11 @@ EXPORTS = [
     ExportSpec("exports/", "new", Family.LEGACY_CUR, Mode.CREATE_NEW, "csv.gz"),
     ExportSpec("exports/", "over", Family.FOCUS_1_2, Mode.OVERWRITE, "csv.gz"),
 ]
+# Two families, as two exports of the same lines would await a decision.
+HEADERS = {
+    Family.LEGACY_CUR: "identity/LineItemId,lineItem/UnblendedCost\n",
+    Family.FOCUS_1_2: "InvoiceId,BilledCost\n",
+}
 MONTHS = [date(2026, 2, 1), date(2026, 3, 1)]
 Scope = tuple[ExportSpec, date]
 Values = tuple[str, ...]
@@ -53,23 +58,23 @@ class Deliveries(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         return self.now
 
-    def parts(self, count: int) -> tuple[list[bytes], Values]:
+    def parts(self, export: ExportSpec, count: int) -> tuple[list[bytes], Values]:
         values = [[str(next(self.numbers)) for _ in range(2)] for _ in range(count)]
-        head = "identity/LineItemId,lineItem/v\n"
+        head = HEADERS[export.family]
         bodies = [csv_gz(head + "".join(f"id,{value}\n" for value in part)) for part in values]
         return bodies, tuple(value for part in values for value in part)
 
     @rule(scope=scopes, count=part_counts)
     def deliver(self, scope: Scope, count: int) -> None:
         """A new month, a restatement, or one that shrinks; a half-finished one is given up."""
-        bodies, values = self.parts(count)
+        bodies, values = self.parts(scope[0], count)
         self.half.pop(scope, None)
         self.service.deliver(*scope, bodies, at=self.later())
         self.finished[scope].append(values)
 
     @rule(scope=scopes, count=part_counts)
     def half_deliver(self, scope: Scope, count: int) -> None:
-        bodies, values = self.parts(count)
+        bodies, values = self.parts(scope[0], count)
         self.half[scope] = self.service.write_data(*scope, bodies, at=self.later()), values
 
     @rule(scope=scopes)
