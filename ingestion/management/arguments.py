@@ -30,19 +30,24 @@ def connection_named(text: str) -> ClientConnection:
 def connections_named(text: str | None) -> list[ClientConnection]:
     """The one connection meant, or every enabled one. Raises CommandError (exit status 2)."""
     if text is not None:
-        connection = connection_named(text)
-        if not (connection.enabled and connection.client.enabled):
-            raise CommandError(f"Connection {connection.name!r} is disabled.", returncode=USAGE_ERROR)
-        return [connection]
+        return [_enabled(connection_named(text))]
     return list(ClientConnection.objects.filter(enabled=True, client__enabled=True).order_by("name"))
 
 
 def file_with_id(file_id: int) -> QuerySet[SourceFile]:
-    """The one registered file with this id. Raises CommandError (exit status 2)."""
+    """The one registered file with this id, of an enabled connection. Raises CommandError (exit status 2)."""
     files = SourceFile.objects.filter(pk=file_id)
-    if not files.exists():
+    found = files.select_related("connection__client").first()
+    if found is None:
         raise CommandError(f"There is no file {file_id}.", returncode=USAGE_ERROR)
+    _enabled(found.connection)
     return files
+
+
+def _enabled(connection: ClientConnection) -> ClientConnection:
+    if not (connection.enabled and connection.client.enabled):
+        raise CommandError(f"Connection {connection.name!r} is disabled.", returncode=USAGE_ERROR)
+    return connection
 
 
 def period(text: str) -> date:

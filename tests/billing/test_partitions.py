@@ -50,7 +50,10 @@ def open_copy() -> Iterator[None]:
 
 def _wait_until_a_row_is_copied() -> None:
     with second_session(autocommit=True) as watcher:
-        reading = f"SELECT FROM pg_stat_progress_copy WHERE bytes_processed > {ENOUGH + 1000}"
+        reading = (
+            "SELECT FROM pg_stat_progress_copy"
+            f" WHERE datname = current_database() AND bytes_processed > {ENOUGH + 1000}"
+        )
         until(lambda: watcher.execute(reading).fetchone() is not None, "the second row is being read")
 
 
@@ -209,7 +212,10 @@ def test_analyze_tells_the_planner_how_large_the_parent_is() -> None:
 
 def _end_once_somebody_waits(reader: "psycopg.Connection[tuple[object, ...]]") -> None:
     # Longer than the session's own lock_timeout: that such a wait is no error is the point.
-    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '500ms'"
+    waits = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND now() - query_start > '500ms'"
+    )
     with second_session(autocommit=True) as watcher:
         until(lambda: watcher.execute(waits).fetchone() is not None, "the detach waits for the reader")
     reader.rollback()

@@ -423,6 +423,14 @@ def test_an_unknown_file_is_status_2(command: str) -> None:
         assert refusal(command, "--file", file) == (2, f"There is no file {file}.")
 
 
+@pytest.mark.parametrize("command", ["ingest", "reprocess"])
+def test_a_file_of_a_disabled_client_is_left_alone(delivered: ClientUnderTest, command: str) -> None:
+    delivered.discover()
+    Client.objects.update(enabled=False)
+    assert refusal(command, "--file", str(delivered.file(GOOD).pk))[0] == 2
+    assert not LoadAttempt.objects.exists()
+
+
 @pytest.mark.parametrize("command", ["onboard", "discover", "ingest", "retry", "reprocess", "status"])
 def test_help_tells_what_the_exit_status_means(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):

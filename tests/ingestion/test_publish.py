@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from ingestion.models import Delivery, DeliveryScope, SourceFile
 from ingestion.publish import publish, publish_of_file, publish_pending
-from tests.billing.raw_rows import one
+from tests.billing.raw_rows import one, second_session
 from tests.builders import ClientUnderTest, csv_gz
 from tests.ingestion.registered import (
     MARCH,
@@ -61,9 +61,14 @@ def while_waiting_for(scope: DeliveryScope, *work: Callable[[], bool]) -> Iterat
     with ThreadPoolExecutor(len(work)) as pool, transaction.atomic():
         DeliveryScope.objects.select_for_update().get(pk=scope.pk)
         futures = [pool.submit(closing_connection, task) for task in work]
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        until(lambda: one(waiting) == (len(work),), "every thread waits for the scope")
+        wait_until_sessions_wait(len(work))
         yield futures
+
+
+def wait_until_sessions_wait(count: int) -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with second_session(autocommit=True) as watcher:
+        until(lambda: watcher.execute(waiting).rowcount == count, "every thread waits for the scope")
 
 
 def test_a_delivery_becomes_current_once_all_its_files_are_ingested(scope: DeliveryScope) -> None:
