@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import connection
@@ -18,9 +18,8 @@ SETUP = "import django; django.setup()\n"
 def environment() -> dict[str, str]:
     """What a KCX process needs to use the database of the running test."""
     params = connection.get_connection_params()
-    url = f"postgres:///{params['dbname']}?host={quote(params['host'])}&user={params['user']}"
-    if "password" in params:
-        url += f"&password={quote(params['password'])}&port={params['port']}"
+    parts = {name: str(params[name]) for name in ("host", "port", "user", "password") if params.get(name)}
+    url = f"postgres:///{params['dbname']}?{urlencode(parts)}"
     return {
         **os.environ,
         "DATABASE_URL": url,
