@@ -26,7 +26,7 @@ class Limits:
     total_bytes: int = 2**40
     ratio: int = 500
     ratio_from: int = 2**30
-    batch_bytes: int = 4 * 2**20
+    batch_bytes: int = 2 * 2**20
 
 
 class Source(Protocol):

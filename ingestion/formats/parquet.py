@@ -26,6 +26,7 @@ _MOST_EXPANDED = 4  # times the wanted size of a batch
 # Up to this size a row group's column chunks are read whole, each in one request and in file order.
 _WHOLE_GROUP_BYTES = 128 * 2**20
 _PAGE_BUFFER_BYTES = 2**20
+_LARGE_COLUMN_BYTES = 2**18  # on average; a chunk's own size cannot be asked for where columns are encrypted
 
 
 def read_parquet(reader: Reader, meter: Meter, limits: Limits) -> ParsedFile:
@@ -66,10 +67,14 @@ def _open(reader: Reader) -> tuple[pq.ParquetFile, pa.Schema]:
 
 
 def _dictionary_columns(metadata: pq.FileMetaData) -> list[str]:
-    """Name the text columns outside lists and maps, which may be read as dictionaries.
+    """Name the text columns outside lists and maps that are read as dictionaries: all, or none.
 
-    A long value that repeats then takes its place once, so that no small file can fill the memory.
+    A long value that repeats then takes its place once, so that no small file can fill the memory. But Arrow
+    keeps all values of a row group in them: the columns of large row groups are read as they are.
     """
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    if any(group.total_byte_size > _LARGE_COLUMN_BYTES * metadata.num_columns for group in groups):
+        return []
     columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
     return [one.path for one in columns if one.logical_type.type == "STRING" and not one.max_repetition_level]
 

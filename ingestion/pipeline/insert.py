@@ -15,7 +15,7 @@ from ingestion.pipeline.parse import ParsedFile
 from ingestion.pipeline.producer import in_background
 
 # Encoded batches of a few MB each that may wait for the database.
-BATCHES_AHEAD = 3
+BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
