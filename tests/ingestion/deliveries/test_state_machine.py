@@ -78,6 +78,12 @@ class Deliveries(RuleBasedStateMachine):
         bodies, values = self.parts(scope[0], count)
         self.half[scope] = self.service.write_data(*scope, bodies, at=self.later()), values
 
+    @rule(scope=scopes, count=part_counts)
+    def deliver_and_begin_the_next(self, scope: Scope, count: int) -> None:
+        """AWS is at it again before KCX has looked: data newer than the manifest beside it."""
+        self.deliver(scope, count)
+        self.half_deliver(scope, count)
+
     @rule(scope=scopes)
     def finish_half(self, scope: Scope) -> None:
         if scope in self.half:
@@ -147,7 +153,7 @@ def test_any_sequence_of_deliveries_loads_and_crashes(aws: SimulatedAws, raw_dat
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=10,
+            max_examples=20,
             stateful_step_count=15,
             deadline=None,
             phases=[Phase.explicit, Phase.generate],  # shrinking would take many minutes
