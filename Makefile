@@ -23,7 +23,7 @@ run: .venv/installed ## serve the admin on 127.0.0.1:8000, on the embedded datab
 	$(BIN)/python manage.py runserver --insecure 127.0.0.1:8000
 
 worker: .venv/installed ## run the queue: discoveries, loads, retries
-	$(BIN)/python manage.py qcluster
+	$(BIN)/python manage.py worker
 
 test: .venv/installed ## run the tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest -n auto $(ARGS)

@@ -9,7 +9,9 @@ class IngestionConfig(AppConfig):
     verbose_name = "Ingestion"
 
     def ready(self) -> None:
-        """Register the checks, and write the schedules whenever the database is migrated."""
+        """Register the checks, write the schedules with every migrate, report to a supervisor."""
         from ingestion import checks, schedules  # noqa: F401, PLC0415  # models must be loaded first
+        from ingestion.supervisor.heartbeat import join_supervisor  # noqa: PLC0415
 
         post_migrate.connect(schedules.ensure_schedules, sender=self)
+        join_supervisor()

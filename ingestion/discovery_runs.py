@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion.errors import IngestionError, WorkerCrashed
@@ -29,15 +30,21 @@ def one_at_a_time(connection_id: int) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, connection_id])
 
 
+def close_dead_runs() -> int:
+    """Close discoveries whose worker died, and make their connections due again; answers how many."""
+    running = DiscoveryRun.objects.filter(outcome=Outcome.RUNNING)
+    closed = 0
+    for connection_id in set(running.values_list("connection", flat=True)):
+        with one_at_a_time(connection_id) as alone:
+            if alone and (dead := _close(running.filter(connection=connection_id))):
+                ClientConnection.objects.filter(pk=connection_id).update(next_discovery_at=timezone.now())
+                closed += dead
+    return closed
+
+
 def begin_run(client_connection: ClientConnection, actor: str) -> DiscoveryRun:
     """A running discovery; one that was left running by a dead worker is closed. Holding the lock."""
-    dead = DiscoveryRun.objects.filter(connection=client_connection, outcome=Outcome.RUNNING)
-    dead.update(
-        outcome=Outcome.FAILED,
-        ended_at=timezone.now(),
-        error_code=WorkerCrashed.code,
-        error_message="The worker died during the discovery.",
-    )
+    _close(DiscoveryRun.objects.filter(connection=client_connection, outcome=Outcome.RUNNING))
     return DiscoveryRun.objects.create(connection=client_connection, actor=actor)
 
 
@@ -53,3 +60,13 @@ def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = 
     if not error:
         ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
     return run
+
+
+def _close(dead: QuerySet[DiscoveryRun]) -> int:
+    closed: int = dead.update(
+        outcome=Outcome.FAILED,
+        ended_at=timezone.now(),
+        error_code=WorkerCrashed.code,
+        error_message="The worker died during the discovery.",
+    )
+    return closed

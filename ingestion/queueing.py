@@ -44,6 +44,16 @@ def queue_discovery(connection_id: int) -> None:
     async_task("ingestion.tasks.discover", connection_id, task_name=f"discover connection {connection_id}")
 
 
+def release_tasks() -> int:
+    """Give out again every task that a cluster has taken; answers how many. For when a cluster has died.
+
+    Which ones it held nobody knows: those that run elsewhere are doubled, which is harmless.
+    """
+    now = timezone.now()
+    released: int = OrmQ.objects.filter(lock__gt=now).update(lock=now)
+    return released
+
+
 @transaction.atomic
 def queue_loads(files: QuerySet[SourceFile] | None = None) -> int:
     """Queue a load for each waiting file (among `files`) that has none, as far as the queue has room.

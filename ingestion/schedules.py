@@ -6,7 +6,6 @@ from typing import Any
 from django.utils import timezone
 from django_q.models import Schedule
 
-PREFIX = "kcx:"
 # For ever, and nothing but the task: a hook would be run like one.
 PLAIN: dict[str, Any] = {"repeats": -1, "args": None, "kwargs": None, "hook": None, "cluster": None}
 EVERY_MINUTE: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.MINUTES, "minutes": 1}
@@ -19,13 +18,15 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 def ensure_schedules(**_signal: object) -> None:
-    """Make the schedule table say exactly this; a schedule that is right keeps its next run."""
-    Schedule.objects.filter(name__startswith=PREFIX).exclude(name__in=SCHEDULES).delete()
+    """Make the schedule table say exactly this; a schedule that is right keeps its next run.
+
+    The table's constraints (migration 0007) let nothing else in: a malformed row would stop all schedules.
+    """
+    Schedule.objects.exclude(name__in=SCHEDULES).delete()
     for name, wanted in SCHEDULES.items():
-        found = list(Schedule.objects.filter(name=name))
-        if len(found) != 1 or any(getattr(found[0], field) != value for field, value in wanted.items()):
-            Schedule.objects.filter(name=name).delete()
-            Schedule.objects.create(name=name, next_run=_first_run(wanted), **wanted)
+        found = Schedule.objects.filter(name=name).first()
+        if found is None or any(getattr(found, field) != value for field, value in wanted.items()):
+            Schedule.objects.update_or_create(name=name, defaults={**wanted, "next_run": _first_run(wanted)})
 
 
 def _first_run(wanted: dict[str, Any]) -> datetime:

@@ -1,11 +1,13 @@
 """The state of every connection, in figures."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Count, Max, Q, Sum
+from django.utils import timezone
 
-from ingestion.models import ClientConnection, SourceFile
+from ingestion.models import ClientConnection, LoadAttempt, SourceFile, Worker
 
 Status = SourceFile.Status
 
@@ -55,6 +57,16 @@ def connection_statuses() -> list[ConnectionStatus]:
         )
         for one in counted.order_by("name")
     ]
+
+
+def a_worker_works() -> bool:
+    """Is there a worker whose supervisor is there, and that has begun a task of late or is loading?"""
+    of_late = timezone.now() - timedelta(seconds=2 * settings.KCX_STALE_SECONDS)
+    supervised = Worker.objects.filter(stopped_at=None, seen_at__gt=of_late)
+    if supervised.filter(begun_at__gt=of_late).exists():
+        return True
+    loading = LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING, progress_at__gt=of_late)
+    return supervised.exists() and loading.exists()
 
 
 def _files_that_are(status: str) -> Count:

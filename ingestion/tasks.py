@@ -4,6 +4,7 @@ from django.db import transaction
 
 from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
+from ingestion.discovery_runs import close_dead_runs
 from ingestion.models import LoadAttempt
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
@@ -16,8 +17,13 @@ def tick() -> None:
     queueing.queue_due_discoveries()
 
 
+def beat() -> None:
+    """Nothing: that a worker ran it is the sign of life its supervisor asked for."""
+
+
 def sweep() -> None:
-    """Every minute: close crashed attempts, publish what is complete, queue what waits."""
+    """Every minute: close what crashed, publish what is complete, queue what waits."""
+    close_dead_runs()
     for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
         with transaction.atomic():
             record_crash(attempt)

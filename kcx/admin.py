@@ -1,15 +1,15 @@
-"""The admin's people pages; django-q2's own pages, which could run any code, are left out."""
+"""The admin's people pages."""
 
-import django_q.admin  # noqa: F401  # registers its pages, so that they can be taken away here
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-for model in (User, Group, Failure, OrmQ, Schedule, Success):
+from kcx import queue_admin  # noqa: F401  # registers its pages
+
+for model in (User, Group):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 

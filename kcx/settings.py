@@ -105,7 +105,7 @@ LANGUAGE_CODE = "en-gb"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not EMBEDDED
 SECURE_HSTS_SECONDS = 0 if EMBEDDED else env.int("SECURE_HSTS_SECONDS", default=31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not EMBEDDED
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz(/worker)?$"]
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -130,6 +130,11 @@ Q_CLUSTER = {
 }
 if redis := env.str("REDIS_URL", default=""):
     Q_CLUSTER |= {"redis": redis, "orm": None}
+
+# `manage.py worker`: a cluster that takes no task for so long is started anew; one that must stop may finish
+# its tasks for so long.
+KCX_STALE_SECONDS = env.float("KCX_STALE_SECONDS", default=180)
+KCX_DRAIN_SECONDS = env.float("KCX_DRAIN_SECONDS", default=300)
 
 # ---- ingestion -------------------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -44,11 +45,27 @@ def manage(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def worker(**settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A `manage.py worker`, with its settings; asked to end when the block ends, and given time for it.
+
+    Killed at once it would leave its cluster behind, which is in a session of its own.
+    """
+    with _running([sys.executable, "manage.py", "worker"], settings) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=90)
+
+
+@contextmanager
+def _running(
+    command: list[str], settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env=environment(),
+        env={**environment(), **settings},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -5,6 +5,7 @@ from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
 from ingestion.models.source_file import SourceFile
+from ingestion.models.worker import Worker
 
 __all__ = [
     "Client",
@@ -17,4 +18,5 @@ __all__ = [
     "ExportColumn",
     "LoadAttempt",
     "SourceFile",
+    "Worker",
 ]

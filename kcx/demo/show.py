@@ -57,7 +57,9 @@ def _set_up(folder: Path, stack: ExitStack, say: Say) -> tuple[dict[DemoClient, 
     server.running(database)
     stack.callback(server.stop, database)
     aws = stack.enter_context(SimulatedAws())
-    children = Children({"KCX_DATA_DIR": str(folder), "LOG_LEVEL": "ERROR", **aws.environment()})
+    children = Children(
+        {"KCX_DATA_DIR": str(folder), "LOG_LEVEL": "ERROR", "KCX_DRAIN_SECONDS": "10", **aws.environment()}
+    )
     stack.callback(children.stop)
     children.manage("migrate", "--verbosity", "0")
     say(f"\n== {len(CLIENTS)} clients: manage.py onboard, and AWS delivers their last months")
@@ -85,7 +87,7 @@ def _serve(
     children.asked("demo_login", "--password", password)
     address = f"{HOST}:{port}"
     children.start("-m", "gunicorn", "--bind", address, "--threads=4", *QUIETLY, "kcx.wsgi")
-    children.start("manage.py", "qcluster")
+    children.start("manage.py", "worker")
     say(f"\n== The admin: http://{address}/admin/  login demo, password {password}  (Ctrl-C stops all)")
     for told in deliver_on(services):
         next_delivery = time.monotonic() + every_seconds

@@ -2,15 +2,21 @@
 
 import os
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import pytest
+from django.db import connections
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from billing.read import rows_digest
 from ingestion import tasks
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.discovery_runs import LOCK_CLASS
+from ingestion.models import ClientConnection, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline import run
+from ingestion.queueing import queue_due_discoveries
 from tests.builders import ClientUnderTest, csv_gz
 from tests.processes import python
 from tests.waiting import until
@@ -54,6 +60,15 @@ def assert_loaded_once(client: ClientUnderTest, file: SourceFile) -> None:
 
 def outcomes(file: SourceFile) -> list[str]:
     return sorted(LoadAttempt.objects.filter(source_file=file).values_list("outcome", flat=True))
+
+
+@contextmanager
+def one_at_a_time_elsewhere(connection_id: int) -> Iterator[None]:
+    """Another session that discovers the connection."""
+    with connections["progress"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, connection_id])
+        yield
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, connection_id])
 
 
 def test_three_workers_race_for_one_file(client_under_test: ClientUnderTest, big_file: SourceFile) -> None:
@@ -117,3 +132,18 @@ def test_a_file_that_kills_its_workers_waits_like_one_that_failed(big_file: Sour
     assert (big_file.status, big_file.error_code) == ("FAILED", "worker_crashed")
     assert big_file.next_retry_at is not None
     assert run.load(big_file.pk, "test") is None, "not due yet"
+
+
+def test_a_discovery_whose_worker_died_is_closed_by_the_sweep_and_due_again(
+    client_under_test: ClientUnderTest,
+) -> None:
+    dead = DiscoveryRun.objects.create(connection=client_under_test.connection, actor="gone")
+    ClientConnection.objects.update(next_discovery_at=timezone.now() + timedelta(hours=6))
+    with one_at_a_time_elsewhere(client_under_test.connection.pk):
+        tasks.sweep()
+        dead.refresh_from_db()
+        assert dead.outcome == "RUNNING", "a living worker's discovery is not closed"
+    tasks.sweep()
+    dead.refresh_from_db()
+    assert (dead.outcome, dead.error_code) == ("FAILED", "worker_crashed")
+    assert queue_due_discoveries() == 1

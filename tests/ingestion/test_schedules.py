@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import Schedule
@@ -56,11 +57,10 @@ def test_the_minutely_ones_run_at_once_and_the_nightly_one_at_night() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"func": "os.system"},
-        {"hook": "os.system"},
-        {"args": "'halt'"},
+        {"func": "ingestion.tasks.discover"},
+        {"args": "1"},
         {"minutes": 60},
-        {"schedule_type": Schedule.ONCE},
+        {"schedule_type": Schedule.HOURLY},
         {"repeats": 0},
         {"cluster": "elsewhere"},
     ],
@@ -74,13 +74,40 @@ def test_a_schedule_that_somebody_changed_is_mended(change: dict[str, Any]) -> N
     assert {field: getattr(tick, field) for field in SCHEDULES["kcx:tick"]} == SCHEDULES["kcx:tick"]
 
 
-def test_a_doubled_schedule_and_one_of_an_older_release_go_and_others_stay() -> None:
+def test_a_schedule_of_an_older_release_goes() -> None:
     ensure_schedules()
-    for name, func in (("kcx:tick", "ingestion.tasks.tick"), ("kcx:former", "gone"), ("theirs", "math.sqrt")):
-        Schedule.objects.create(name=name, func=func, schedule_type=Schedule.DAILY)
+    Schedule.objects.create(name="kcx:former", func="ingestion.tasks.former", schedule_type=Schedule.DAILY)
     migrate()
-    names = sorted(Schedule.objects.values_list("name", flat=True))
-    assert names == ["kcx:analyze", "kcx:sweep", "kcx:tick", "theirs"]
+    assert set(Schedule.objects.values_list("name", flat=True)) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ({"func": "os.system"}, "runs_a_task_of_kcx"),
+        ({"func": "ingestion.tasks.tick.__globals__"}, "runs_a_task_of_kcx"),
+        ({"func": "ingestion.tasks.tick\nos.system"}, "runs_a_task_of_kcx"),
+        ({"args": "'halt'"}, "takes_one_number"),
+        ({"args": "1, 2"}, "takes_one_number"),
+        ({"args": "("}, "takes_one_number"),
+        ({"kwargs": "x=1"}, "takes_no_options"),
+        ({"hook": "os.system"}, "takes_no_options"),
+        ({"intended_date_kwarg": "day"}, "takes_no_options"),
+        ({"schedule_type": Schedule.CRON, "cron": "0 0 31 2 *"}, "repeats_plainly"),
+        ({"schedule_type": Schedule.ONCE}, "repeats_plainly"),
+        ({"minutes": 0}, "minutes"),
+        ({"minutes": None}, "minutes"),
+        ({"name": None}, "has_a_name"),
+        ({"name": "theirs"}, "has_a_name"),
+        ({"name": "kcx:sweep"}, "name_once"),
+    ],
+)
+def test_a_malformed_schedule_is_refused_by_the_database(change: dict[str, Any], constraint: str) -> None:
+    ensure_schedules()
+    before = kept()
+    with pytest.raises(IntegrityError, match=f"kcx_schedule_{constraint}"):
+        Schedule.objects.filter(name="kcx:tick").update(**change)
+    assert kept() == before
 
 
 def test_every_schedule_calls_a_task_that_is_there_and_takes_nothing() -> None:
