@@ -1,0 +1,112 @@
+"""Workers killed inside real clusters: within two ticks their files are being loaded again."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+from django_q.models import OrmQ, Task
+from django_q.tasks import async_task
+
+from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
+from tests.conftest import REPOSITORY
+from tests.crash import truth
+from tests.crash.delivered import Deliverer, Expected
+from tests.crash.harness import pass_time
+from tests.waiting import until
+
+OPEN = Delivery.objects.filter(status__in=["PENDING", "INCOMPLETE"])
+
+
+@dataclass
+class KilledInCluster:
+    """`ticks`: how many it took until the killed worker's file was taken up again."""
+
+    clusters: int
+    ticks: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def kill_in_cluster(connection_id: int, deliverer: Deliverer, kills: int, seed: int) -> list[KilledInCluster]:
+    """Half of the kills with one cluster, half with two."""
+    chance, found = random.Random(seed), []
+    for clusters, count in ((1, kills - kills // 2), (2, kills // 2)):
+        if not count:
+            continue
+        with _workers(clusters):
+            while sum(one.clusters == clusters for one in found) < count:
+                newest = deliverer.deliver(chance.choice(["csv.gz", "parquet"]), 3)
+                if killed := _kill_one(clusters, chance):
+                    _recover(*killed, connection_id, newest)
+                    found.append(killed[0])
+                else:  # the load was quicker than the killer
+                    until(lambda: not _waiting(), "what was delivered is loaded")
+    return found
+
+
+def _kill_one(clusters: int, chance: random.Random) -> tuple[KilledInCluster, LoadAttempt] | None:
+    """Kill the process that loads; None where it was quicker."""
+    _tick()
+    running = LoadAttempt.objects.filter(outcome="RUNNING")
+    until(lambda: running.exists() or not _waiting(), "a load runs")
+    time.sleep(chance.uniform(0, 0.4))
+    attempt = running.first()
+    if attempt is None:
+        return None
+    os.kill(int(attempt.worker.rpartition(":")[2]), signal.SIGKILL)
+    return KilledInCluster(clusters), attempt
+
+
+def _recover(killed: KilledInCluster, dead: LoadAttempt, connection_id: int, newest: Expected) -> None:
+    """Two ticks, and no third: the first may come before PostgreSQL has noticed the death."""
+    for killed.ticks in (1, 2):
+        _tick()
+        dead.refresh_from_db()
+        if dead.outcome != "RUNNING":
+            break
+    else:
+        killed.faults.append("late: two ticks did not take the file up again")
+    until(lambda: not _waiting() and not OPEN.exists(), "every file is loaded, and the delivery published")
+    killed.faults += truth.half_visible(connection_id, [newest])
+    killed.faults += truth.unsettled(connection_id, newest)
+
+
+def _tick() -> None:
+    """What the schedule does every minute, done by a worker."""
+    pass_time()
+    sweeps = Task.objects.filter(func="ingestion.tasks.sweep")
+    before = sweeps.count()
+    async_task("ingestion.tasks.tick")
+    async_task("ingestion.tasks.sweep")
+    until(lambda: sweeps.count() > before and not _discovering(), "the tick is done")
+
+
+def _discovering() -> bool:
+    return (
+        ClientConnection.objects.filter(next_discovery_at__lte=timezone.now()).exists()
+        or any(task.task["func"].endswith("discover") for task in OrmQ.objects.all())
+        or DiscoveryRun.objects.filter(outcome="RUNNING").exists()
+    )
+
+
+def _waiting() -> bool:
+    return SourceFile.objects.filter(status__in=["NEW", "FAILED"]).exists()
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[None]:
+    command = [sys.executable, "manage.py", "worker"]
+    running = [subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()

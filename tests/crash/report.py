@@ -1,0 +1,37 @@
+"""The crash test's table, as Markdown."""
+
+from collections import Counter
+
+from tests.crash.cluster import KilledInCluster
+from tests.crash.harness import Found, summary
+
+KINDS = ["lost", "doubled", "half visible", "changed", "false story", "hung"]
+
+
+def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float, seed: int) -> str:
+    """Per fault, then per place: how many crashes, and how many of each kind of fault they caused."""
+    crashes = [one for one in found if one.reached]
+    beside = sum(one.case.rival for one in crashes)
+    lines = [
+        f"Seed {seed}; {seconds:.0f} s; {len(crashes)} crashes, {beside} of them beside a second worker.",
+        "",
+        "| crashed | crashes | " + " | ".join(KINDS) + " | most ticks to recover |",
+        "|---|---:|" + "---:|" * (len(KINDS) + 1),
+    ]
+    for name, counted in summary(found):
+        if counted["crashes"]:
+            lines.append(_line(name, counted))
+    for clusters in (1, 2):
+        of_these = [one for one in in_cluster if one.clusters == clusters]
+        counted = Counter(fault.partition(":")[0] for one in of_these for fault in one.faults)
+        counted["crashes"] = len(of_these)
+        counted["ticks"] = max((one.ticks for one in of_these), default=0)
+        lines.append(
+            _line(f"loading process of {clusters} real cluster{'s' * (clusters - 1)} killed", counted)
+        )
+    return "\n".join(lines)
+
+
+def _line(name: str, counted: Counter[str]) -> str:
+    figures = [counted["crashes"], *(counted[kind] for kind in KINDS), counted["ticks"]]
+    return f"| {name} | " + " | ".join(str(figure) for figure in figures) + " |"
