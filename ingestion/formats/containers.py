@@ -8,7 +8,9 @@ from typing import IO, TypeVar, cast
 
 from isal import igzip_lib
 
+from ingestion.errors import IngestionError
 from ingestion.file_errors import BadParquet, CorruptGzip, CorruptZip, EncryptedParquet
+from ingestion.formats.evidence import excerpt
 from ingestion.formats.reader import Reader, Text
 
 MAGIC_LENGTH = 4
@@ -47,7 +49,8 @@ def sniff(head: bytes, name: str) -> Kind:
     if head == _PARQUET_MAGIC:
         return Kind.PARQUET
     if name.lower().endswith(".parquet"):
-        raise BadParquet("The file is named .parquet but does not start as a Parquet file does.")
+        sentence = "The file is named .parquet but does not start as a Parquet file does."
+        raise BadParquet(sentence, evidence={"excerpt": excerpt(head)})
     if head.startswith(_GZIP_MAGIC) or head == _GZIP_MAGIC[:1]:
         return Kind.GZIP
     return Kind.ZIP if head in _ZIP_MAGICS else Kind.NONE
@@ -60,12 +63,14 @@ def open_text(reader: Reader, kind: Kind) -> Text:
     return Gunzip(reader) if kind is Kind.GZIP else open_zip(reader)
 
 
-def refuse_misnamed(kind: Kind, name: str, cause: Exception) -> None:
+def refuse_misnamed(kind: Kind, name: str, cause: IngestionError) -> None:
     """Raise if a file that turned out to be no text is named as compressed: its first bytes are damaged."""
     if kind is Kind.NONE and name.lower().endswith(".gz"):
-        raise CorruptGzip("The file is named .gz but is neither gzip nor text.") from cause
+        sentence = "The file is named .gz but is neither gzip nor text."
+        raise CorruptGzip(sentence, evidence=cause.evidence) from cause
     if kind is Kind.NONE and name.lower().endswith(".zip"):
-        raise CorruptZip("The file is named .zip but is neither a zip archive nor text.") from cause
+        sentence = "The file is named .zip but is neither a zip archive nor text."
+        raise CorruptZip(sentence, evidence=cause.evidence) from cause
 
 
 def refuse_second_layer(start: bytes, kind: Kind) -> None:
@@ -100,7 +105,7 @@ class Gunzip:
             return self._begin_next_member(self._inflater.unused_data)
         block = self._reader.read(_COMPRESSED_BLOCK) if self._inflater.needs_input else b""
         if not block and self._inflater.needs_input:
-            raise CorruptGzip("The gzip stream is cut short.")
+            raise CorruptGzip("The gzip stream is cut short.", evidence=self._reader.evidence())
         return self._decompress(block, size)
 
     def _begin_next_member(self, rest: bytes) -> bytes:
@@ -112,7 +117,8 @@ class Gunzip:
             self._finished = True
             return b""
         if not rest.startswith(_GZIP_MAGIC):
-            raise CorruptGzip("There are bytes after the end of the gzip stream.")
+            evidence = {**self._reader.evidence(), "excerpt": excerpt(rest)}
+            raise CorruptGzip("There are bytes after the end of the gzip stream.", evidence=evidence)
         self._inflater = _new_inflater()
         return self._decompress(rest, 0)
 
@@ -120,7 +126,8 @@ class Gunzip:
         try:
             piece: bytes = self._inflater.decompress(block, size)
         except _ISAL_ERROR as error:
-            raise CorruptGzip(f"The gzip stream is damaged ({_reason(error)}).") from error
+            sentence = f"The gzip stream is damaged ({_reason(error)})."
+            raise CorruptGzip(sentence, evidence=self._reader.evidence()) from error
         return piece
 
 
@@ -156,7 +163,8 @@ def _in_zip(reader: Reader, act: Callable[[], T]) -> T:
     try:
         return act()
     except _ZIP_FAULTS as error:
-        raise reader.failure or CorruptZip(f"The zip archive is damaged ({_reason(error)}).") from error
+        sentence = f"The zip archive is damaged ({_reason(error)})."
+        raise reader.failure or CorruptZip(sentence, evidence=reader.evidence()) from error
 
 
 def _as_file(reader: Reader) -> IO[bytes]:
