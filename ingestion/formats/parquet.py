@@ -60,18 +60,19 @@ class _Rows:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for group in range(self._file.metadata.num_row_groups):
-            for batch in self._group(group):
-                yield from map(self._as_text, self._pieces(batch))
+            try:
+                for batch in self._group(group):
+                    yield from map(self._as_text, self._pieces(batch))
+            # Whichever step comes first to a damaged value: an index outside its dictionary is read as it is.
+            except (pa.ArrowException, OSError, ValueError) as error:
+                evidence = {"row_group": group, "rows_before": self._done}
+                raise self._reader.failure or refusal(error, evidence) from error
         if self._done != (promised := self._file.metadata.num_rows):
             raise BadParquet(f"The footer promises {promised:,} rows, the pages hold {self._done:,}.")
 
     def _group(self, group: int) -> Iterator[pa.RecordBatch]:
         rows = self._batch_rows(self._file.metadata.row_group(group))
-        try:
-            yield from self._file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            evidence = {"row_group": group, "rows_before": self._done}
-            raise self._reader.failure or refusal(error, evidence) from error
+        yield from self._file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
     def _batch_rows(self, group: pq.RowGroupMetaData) -> int:
         encoded: int = group.total_byte_size // max(group.num_rows, 1)
