@@ -143,7 +143,7 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
         return Loaded(
             rows=inserted.rows,
             rows_sha256=inserted.rows_sha256,
-            object_sha256=reader.sha256(),
+            object_sha256=reader.verified_sha256(),
             bytes_read=reader.bytes_read,
             decoded_bytes=parsed.bytes_decoded(),
             names=tuple(column.name for column in parsed.columns),
