@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import random
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,8 @@ from ingestion.errors import ChecksumMismatch
 from tests.builders import ClientUnderTest, csv_gz, parquet
 from tests.ingestion.bad_inputs.cases import stored_rows
 
-BODIES = {"f.csv.gz": csv_gz("a\n1\n"), "f.parquet": parquet(pa.table({"a": ["1"]}))}
+NOISE = [random.Random(number).randbytes(500).hex() for number in range(6_000)]  # beyond one GET's read-ahead
+BODIES = {"f.csv.gz": csv_gz("a\n1\n"), "f.parquet": parquet(pa.table({"a": NOISE}), compression="none")}
 OTHER = base64.b64encode(b"other 64").decode()
 DATA = b"123456789"
 MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
