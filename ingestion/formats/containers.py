@@ -1,5 +1,6 @@
 """What wraps a file's text: gzip and zip, told by content; the name only helps the messages."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -27,6 +28,8 @@ _ZIP_FAULTS = (
     ValueError,
     NotImplementedError,
     RuntimeError,
+    IndexError,
+    struct.error,
 )
 # The stub calls the exception class an instance.
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
@@ -53,7 +56,8 @@ def sniff(head: bytes, name: str) -> Kind:
         raise BadParquet(sentence, evidence={"excerpt": excerpt(head)})
     if head.startswith(_GZIP_MAGIC) or head == _GZIP_MAGIC[:1]:
         return Kind.GZIP
-    return Kind.ZIP if head in _ZIP_MAGICS else Kind.NONE
+    is_cut_zip = name.lower().endswith(".zip") and any(magic.startswith(head) for magic in _ZIP_MAGICS)
+    return Kind.ZIP if head in _ZIP_MAGICS or is_cut_zip else Kind.NONE
 
 
 def open_text(reader: Reader, kind: Kind) -> Text:
@@ -134,9 +138,7 @@ class Gunzip:
 def open_zip(reader: Reader) -> Text:
     """Return the text of the archive's one file; directories and macOS's resource forks do not count."""
     archive = _in_zip(reader, lambda: zipfile.ZipFile(_as_file(reader)))
-    members = [
-        one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
-    ]
+    members = _in_zip(reader, lambda: _files(archive))
     if len(members) != 1:
         raise CorruptZip(f"The zip archive holds {len(members)} files; it must hold exactly one.")
     member = members[0]
@@ -146,6 +148,12 @@ def open_zip(reader: Reader) -> Text:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise CorruptZip("The zip archive uses a compression other than deflate.")
     return _ZipText(_in_zip(reader, lambda: archive.open(member)), reader)
+
+
+def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [
+        one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+    ]
 
 
 class _ZipText:
