@@ -43,7 +43,8 @@ class Lines:
 
 def blank_lines(block: bytes, columns: int) -> int:
     """How many lines of a block hold nothing; 0 with one column, where they are rows."""
-    may_have = block.startswith((b"\n", b"\r")) or any(two in block for two in _TWO_LINE_ENDS)
+    ends = _TWO_LINE_ENDS if b"\r" in block else _TWO_LINE_ENDS[:1]  # one byte is found ten times as fast
+    may_have = block.startswith((b"\n", b"\r")) or any(two in block for two in ends)
     return Lines(block, columns).blank if may_have else 0
 
 
