@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test check crash-test format lock bench clean
+.PHONY: help demo run worker test check crash-test fuzz format lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -51,6 +51,9 @@ lock: .venv/installed ## compile the pinned requirements anew
 bench: .venv/installed ## measure an ingest beside zcat | psql, and discoveries beside the bare listing
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.discovery
+
+fuzz: .venv/installed ## damage real and generated files and judge what is read (ARGS="--minutes 30")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 clean: ## remove what was made here: the environment, the embedded database, the caches
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,8 +28,6 @@ BY_CODE: dict[str, type[errors.IngestionError]] = {
     "ExpiredToken": errors.CredentialsExpired,
     "ExpiredTokenException": errors.CredentialsExpired,
     "RequestTimeTooSkewed": errors.ClockSkew,
-    "KMS.DisabledException": errors.KmsDenied,
-    "KMS.NotFoundException": errors.KmsDenied,
     "InvalidClientTokenId": errors.NoIdentity,
     "SignatureDoesNotMatch": errors.NoIdentity,
 }
@@ -54,7 +52,7 @@ def _named(error: ClientError) -> type[errors.IngestionError]:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "AccessDenied" and error.operation_name == "AssumeRole":
         return errors.AssumeRoleDenied
-    if code == "AccessDenied" and "kms:" in str(error):
+    if code.startswith("KMS.") or (code == "AccessDenied" and "kms:" in str(error)):
         return errors.KmsDenied
     return BY_CODE.get(code, errors.S3Unavailable)
 

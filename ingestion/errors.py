@@ -1,5 +1,6 @@
 """The one error tree (leaves of bad files: file_errors.py): does trying again help, and what to do next."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -7,15 +8,24 @@ class IngestionError(Exception):
     """Something KCX can name. `str(error)` is a plain sentence for the person who reads it.
 
     `row` is the 1-based data row (the header is not a row) and `column` the source's column name,
-    both None where the error is not about one.
+    both None where the error is not about one. `evidence` is JSON that helps to find the place (byte offsets,
+    a masked excerpt) and holds none of the client's values.
     """
 
     code: ClassVar[str] = "internal_error"
     transient: ClassVar[bool] = False
     next_action: ClassVar[str] = "Report this to KCX's engineers; the worker's log has the details."
 
-    def __init__(self, message: str, *, row: int | None = None, column: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        evidence: Mapping[str, int | str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.evidence = dict(evidence or {})
         self.row = row
         self.column = column
 

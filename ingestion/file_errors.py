@@ -2,6 +2,8 @@
 
 from ingestion.errors import BadFileError
 
+RAISE_THE_CAP = "If the file is genuine, raise the cap (docs/operations.md), then retry."
+
 
 class EmptyObject(BadFileError):
     """The object has no bytes at all."""
@@ -55,6 +57,14 @@ class RowTooLarge(BadFileError):
     """A row is larger than the cap (KCX_MAX_ROW_BYTES)."""
 
     code = "row_too_large"
+    next_action = RAISE_THE_CAP
+
+
+class ValueTooLarge(BadFileError):
+    """A value is larger than the cap (KCX_MAX_VALUE_BYTES)."""
+
+    code = "value_too_large"
+    next_action = RAISE_THE_CAP
 
 
 class BadParquet(BadFileError):
@@ -78,7 +88,7 @@ class UnsupportedType(BadFileError):
 
 
 class TooLarge(BadFileError):
-    """The file expands beyond the caps on size and ratio: a zip bomb, or an export nobody expected."""
+    """The file is beyond a cap on bytes, ratio, rows or columns: a bomb, or an export nobody expected."""
 
     code = "too_large"
-    next_action = "If the file is genuine, ask KCX's engineers to raise the caps, then retry."
+    next_action = RAISE_THE_CAP

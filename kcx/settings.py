@@ -140,7 +140,14 @@ KCX_DRAIN_SECONDS = env.float("KCX_DRAIN_SECONDS", default=300)
 
 # The account clients trust in their role; by default the account of KCX's own identity.
 KCX_AWS_ACCOUNT_ID = env.str("KCX_AWS_ACCOUNT_ID", default="")
+# Caps on one file, far above what real exports need (ratio: at most 60): what is beyond them is refused.
 KCX_MAX_ROW_BYTES = env.int("KCX_MAX_ROW_BYTES", default=64 * 2**20)
+KCX_MAX_VALUE_BYTES = env.int("KCX_MAX_VALUE_BYTES", default=16 * 2**20)
+KCX_MAX_COLUMNS = env.int("KCX_MAX_COLUMNS", default=10_000)
+KCX_MAX_ROWS = env.int("KCX_MAX_ROWS", default=10**9)
+KCX_MAX_DECODED_BYTES = env.int("KCX_MAX_DECODED_BYTES", default=2**40)
+KCX_MAX_RATIO = env.int("KCX_MAX_RATIO", default=500)
+KCX_MAX_RATIO_FROM_BYTES = env.int("KCX_MAX_RATIO_FROM_BYTES", default=2**30)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
 
 LOGGING = {

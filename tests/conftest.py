@@ -9,9 +9,9 @@ from django.db import connection, connections
 
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
+from tests.real_files import REAL_FILES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-REAL_FILES = REPOSITORY.parent / "shared" / "data"
 IN_CI = bool(os.environ.get("KCX_CI"))
 
 

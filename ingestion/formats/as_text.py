@@ -5,6 +5,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from ingestion.file_errors import BadParquet, NotUtf8, UnsupportedType
+from ingestion.formats.evidence import excerpt
 from ingestion.formats.json_text import json_text
 from ingestion.formats.scalar_text import OutOfRangeError, is_scalar, scalar_text
 
@@ -42,9 +43,18 @@ def as_text(values: pa.Array, name: str, rows_before: int) -> pa.StringArray:
     except (pa.ArrowInvalid, OutOfRangeError) as error:
         row = rows_before + _first_refused(values)
         if "UTF8" in str(error):
-            raise NotUtf8(f"Row {row} is not UTF-8, in column {name!r}.", row=row, column=name) from error
+            sentence = f"Row {row} is not UTF-8, in column {name!r}."
+            evidence = _evidence(values, row - rows_before - 1)
+            raise NotUtf8(sentence, row=row, column=name, evidence=evidence) from error
         sentence = f"Row {row} holds a value that cannot be written, in column {name!r}."
         raise BadParquet(sentence, row=row, column=name) from error
+
+
+def _evidence(values: pa.Array, index: int) -> dict[str, int | str]:
+    plain = _plain(values)
+    if not (pt.is_string(plain.type) or pt.is_large_string(plain.type)):
+        return {}
+    return {"excerpt": excerpt(plain.take([index]).cast(pa.large_binary())[0].as_py())}
 
 
 def _checked(values: pa.Array) -> pa.StringArray:

@@ -1,5 +1,6 @@
 """What wraps a file's text: gzip and zip, told by content; the name only helps the messages."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -8,7 +9,9 @@ from typing import IO, TypeVar, cast
 
 from isal import igzip_lib
 
+from ingestion.errors import IngestionError
 from ingestion.file_errors import BadParquet, CorruptGzip, CorruptZip, EncryptedParquet
+from ingestion.formats.evidence import excerpt
 from ingestion.formats.reader import Reader, Text
 
 MAGIC_LENGTH = 4
@@ -25,6 +28,8 @@ _ZIP_FAULTS = (
     ValueError,
     NotImplementedError,
     RuntimeError,
+    IndexError,
+    struct.error,
 )
 # The stub calls the exception class an instance.
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
@@ -47,10 +52,12 @@ def sniff(head: bytes, name: str) -> Kind:
     if head == _PARQUET_MAGIC:
         return Kind.PARQUET
     if name.lower().endswith(".parquet"):
-        raise BadParquet("The file is named .parquet but does not start as a Parquet file does.")
+        sentence = "The file is named .parquet but does not start as a Parquet file does."
+        raise BadParquet(sentence, evidence={"excerpt": excerpt(head)})
     if head.startswith(_GZIP_MAGIC) or head == _GZIP_MAGIC[:1]:
         return Kind.GZIP
-    return Kind.ZIP if head in _ZIP_MAGICS else Kind.NONE
+    is_cut_zip = name.lower().endswith(".zip") and any(magic.startswith(head) for magic in _ZIP_MAGICS)
+    return Kind.ZIP if head in _ZIP_MAGICS or is_cut_zip else Kind.NONE
 
 
 def open_text(reader: Reader, kind: Kind) -> Text:
@@ -60,12 +67,14 @@ def open_text(reader: Reader, kind: Kind) -> Text:
     return Gunzip(reader) if kind is Kind.GZIP else open_zip(reader)
 
 
-def refuse_misnamed(kind: Kind, name: str, cause: Exception) -> None:
+def refuse_misnamed(kind: Kind, name: str, cause: IngestionError) -> None:
     """Raise if a file that turned out to be no text is named as compressed: its first bytes are damaged."""
     if kind is Kind.NONE and name.lower().endswith(".gz"):
-        raise CorruptGzip("The file is named .gz but is neither gzip nor text.") from cause
+        sentence = "The file is named .gz but is neither gzip nor text."
+        raise CorruptGzip(sentence, evidence=cause.evidence) from cause
     if kind is Kind.NONE and name.lower().endswith(".zip"):
-        raise CorruptZip("The file is named .zip but is neither a zip archive nor text.") from cause
+        sentence = "The file is named .zip but is neither a zip archive nor text."
+        raise CorruptZip(sentence, evidence=cause.evidence) from cause
 
 
 def refuse_second_layer(start: bytes, kind: Kind) -> None:
@@ -100,7 +109,7 @@ class Gunzip:
             return self._begin_next_member(self._inflater.unused_data)
         block = self._reader.read(_COMPRESSED_BLOCK) if self._inflater.needs_input else b""
         if not block and self._inflater.needs_input:
-            raise CorruptGzip("The gzip stream is cut short.")
+            raise CorruptGzip("The gzip stream is cut short.", evidence=self._reader.evidence())
         return self._decompress(block, size)
 
     def _begin_next_member(self, rest: bytes) -> bytes:
@@ -112,7 +121,8 @@ class Gunzip:
             self._finished = True
             return b""
         if not rest.startswith(_GZIP_MAGIC):
-            raise CorruptGzip("There are bytes after the end of the gzip stream.")
+            evidence = {**self._reader.evidence(), "excerpt": excerpt(rest)}
+            raise CorruptGzip("There are bytes after the end of the gzip stream.", evidence=evidence)
         self._inflater = _new_inflater()
         return self._decompress(rest, 0)
 
@@ -120,16 +130,15 @@ class Gunzip:
         try:
             piece: bytes = self._inflater.decompress(block, size)
         except _ISAL_ERROR as error:
-            raise CorruptGzip(f"The gzip stream is damaged ({_reason(error)}).") from error
+            sentence = f"The gzip stream is damaged ({_reason(error)})."
+            raise CorruptGzip(sentence, evidence=self._reader.evidence()) from error
         return piece
 
 
 def open_zip(reader: Reader) -> Text:
     """Return the text of the archive's one file; directories and macOS's resource forks do not count."""
     archive = _in_zip(reader, lambda: zipfile.ZipFile(_as_file(reader)))
-    members = [
-        one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
-    ]
+    members = _in_zip(reader, lambda: _files(archive))
     if len(members) != 1:
         raise CorruptZip(f"The zip archive holds {len(members)} files; it must hold exactly one.")
     member = members[0]
@@ -139,6 +148,12 @@ def open_zip(reader: Reader) -> Text:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise CorruptZip("The zip archive uses a compression other than deflate.")
     return _ZipText(_in_zip(reader, lambda: archive.open(member)), reader)
+
+
+def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [
+        one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+    ]
 
 
 class _ZipText:
@@ -156,7 +171,8 @@ def _in_zip(reader: Reader, act: Callable[[], T]) -> T:
     try:
         return act()
     except _ZIP_FAULTS as error:
-        raise reader.failure or CorruptZip(f"The zip archive is damaged ({_reason(error)}).") from error
+        sentence = f"The zip archive is damaged ({_reason(error)})."
+        raise reader.failure or CorruptZip(sentence, evidence=reader.evidence()) from error
 
 
 def _as_file(reader: Reader) -> IO[bytes]:

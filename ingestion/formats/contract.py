@@ -17,12 +17,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may cost, in bytes. `ratio` is judged once `ratio_from` bytes are decompressed.
+    """What one file may cost. `ratio` is judged once `ratio_from` bytes are decompressed.
 
-    gzip cannot exceed 1032; real exports stay below 30.
+    gzip cannot exceed 1032; real exports stay below 60, and have some hundred columns.
     """
 
     row_bytes: int = 64 * 2**20
+    value_bytes: int = 16 * 2**20
+    columns: int = 10_000
+    rows: int = 10**9
     total_bytes: int = 2**40
     ratio: int = 500
     ratio_from: int = 2**30
@@ -46,7 +49,8 @@ class ParsedFile:
 
     Every column of a batch is `pa.string()`, in the file's order, named "0", "1", ...; NULL only where the
     file has no value. Iterating raises the leaves of BadFileError, and the source's own errors unchanged.
-    `bytes_decoded` tells how many bytes were decompressed (Parquet: produced) so far.
+    `bytes_decoded` tells how many bytes were decompressed (Parquet: produced) so far, `blank_lines` how many
+    lines of a CSV file were passed over as they hold nothing.
     """
 
     format: str
@@ -55,3 +59,4 @@ class ParsedFile:
     batches: Iterator[pa.RecordBatch]
     parser: str
     bytes_decoded: Callable[[], int]
+    blank_lines: Callable[[], int]

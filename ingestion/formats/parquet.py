@@ -9,109 +9,32 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from ingestion.file_errors import (
-    BadParquet,
-    EncryptedParquet,
-    NamelessColumn,
-    NulCharacter,
-    RowTooLarge,
-)
-from ingestion.formats.as_text import as_text, refuse_unsupported
-from ingestion.formats.contract import Column, Limits, ParsedFile
+from ingestion.file_errors import BadParquet, RowTooLarge
+from ingestion.formats.as_text import as_text
+from ingestion.formats.caps import within_caps
+from ingestion.formats.contract import Limits, ParsedFile
+from ingestion.formats.parquet_file import compression_of, open_parquet, refusal
 from ingestion.formats.reader import Meter, Reader
 
 _CELL_BYTES = 16  # what an average cell takes as text, whatever its dictionary made of it in the file
 _MOST_ROWS = 2**16
 _MOST_EXPANDED = 4  # times the wanted size of a batch
-# Up to this size a row group's column chunks are read whole, each in one request and in file order.
-_WHOLE_GROUP_BYTES = 128 * 2**20
-_PAGE_BUFFER_BYTES = 2**20
-_LARGE_COLUMN_BYTES = 2**18  # on average; a chunk's own size cannot be asked for where columns are encrypted
 
 
 def read_parquet(reader: Reader, meter: Meter, limits: Limits) -> ParsedFile:
     """Read the footer and the first batch; return the columns and the batches."""
-    file, schema = _open(reader)
-    columns = tuple(Column(field.name, str(field.type)) for field in schema)
-    _check_names(columns)
-    refuse_unsupported(schema)
+    file, columns = open_parquet(reader, limits)
     batches = _Rows(file, reader, meter, limits).batches()
     first = list(islice(batches, 1))
     return ParsedFile(
         format="parquet",
-        compression=_compression(file.metadata),
+        compression=compression_of(file.metadata),
         columns=columns,
-        batches=chain(first, batches),
+        batches=within_caps(chain(first, batches), columns, limits),
         parser=f"pyarrow {pa.__version__} parquet",
         bytes_decoded=lambda: meter.decoded,
+        blank_lines=lambda: 0,
     )
-
-
-def _open(reader: Reader) -> tuple[pq.ParquetFile, pa.Schema]:
-    """Open the file; the schema is the file's own, while its strings are read as dictionaries."""
-    handle = pa.PythonFile(reader, mode="r")
-    try:
-        plain = pq.ParquetFile(handle, coerce_int96_timestamp_unit="us", pre_buffer=False)
-        file = pq.ParquetFile(
-            handle,
-            metadata=plain.metadata,
-            read_dictionary=_dictionary_columns(plain.metadata),
-            buffer_size=_buffer_size(plain.metadata, reader.size()),
-            pre_buffer=False,
-            page_checksum_verification=True,
-            coerce_int96_timestamp_unit="us",
-        )
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise reader.failure or _translated(error) from error
-    return file, plain.schema_arrow
-
-
-def _dictionary_columns(metadata: pq.FileMetaData) -> list[str]:
-    """Name the text columns outside lists and maps that are read as dictionaries: all, or none.
-
-    A long value that repeats then takes its place once, so that no small file can fill the memory. But Arrow
-    keeps all values of a row group in them: the columns of large row groups are read as they are.
-    """
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    if any(group.total_byte_size > _LARGE_COLUMN_BYTES * metadata.num_columns for group in groups):
-        return []
-    columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
-    return [one.path for one in columns if one.logical_type.type == "STRING" and not one.max_repetition_level]
-
-
-def _buffer_size(metadata: pq.FileMetaData, file_bytes: int) -> int:
-    """Return 0 to read column chunks whole, else how much of each to hold.
-
-    A row group's share of the file is judged by its size before compression: Arrow 26 aborts the process
-    when asked for the sizes of an encrypted column.
-    """
-    sizes = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
-    largest = file_bytes * max(sizes, default=0) // max(sum(sizes), 1)
-    return 0 if largest <= _WHOLE_GROUP_BYTES else _PAGE_BUFFER_BYTES
-
-
-def _compression(metadata: pq.FileMetaData) -> str:
-    """Name the codecs of the first row group with rows; to be asked once that has been read (see above)."""
-    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
-    for group in (one for one in groups if one.num_rows):
-        codecs = {group.column(index).compression.lower() for index in range(group.num_columns)}
-        return "+".join(sorted(codecs)).replace("uncompressed", "none")
-    return "none"
-
-
-def _check_names(columns: tuple[Column, ...]) -> None:
-    for number, column in enumerate(columns, 1):
-        if not column.name:
-            raise NamelessColumn(f"Column {number} of {len(columns)} has no name.")
-        if "\0" in column.name:
-            raise NulCharacter(f"The name of column {number} holds the NUL character.")
-
-
-def _translated(error: Exception) -> BadParquet | EncryptedParquet:
-    if "crypt" in str(error):
-        return EncryptedParquet("The Parquet file is encrypted.")
-    sentence = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return BadParquet(f"The Parquet file cannot be read: {sentence.rstrip('.')}.")
 
 
 def _expanded_size(batch: pa.RecordBatch) -> int:
@@ -137,15 +60,19 @@ class _Rows:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for group in range(self._file.metadata.num_row_groups):
-            for batch in self._group(group):
-                yield from map(self._as_text, self._pieces(batch))
+            try:
+                for batch in self._group(group):
+                    yield from map(self._as_text, self._pieces(batch))
+            # Whichever step comes first to a damaged value: an index outside its dictionary is read as it is.
+            except (pa.ArrowException, OSError, ValueError) as error:
+                evidence = {"row_group": group, "rows_before": self._done}
+                raise self._reader.failure or refusal(error, evidence) from error
+        if self._done != (promised := self._file.metadata.num_rows):
+            raise BadParquet(f"The footer promises {promised:,} rows, the pages hold {self._done:,}.")
 
     def _group(self, group: int) -> Iterator[pa.RecordBatch]:
         rows = self._batch_rows(self._file.metadata.row_group(group))
-        try:
-            yield from self._file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._reader.failure or _translated(error) from error
+        yield from self._file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
     def _batch_rows(self, group: pq.RowGroupMetaData) -> int:
         encoded: int = group.total_byte_size // max(group.num_rows, 1)

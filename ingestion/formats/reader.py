@@ -1,6 +1,8 @@
 """One way to read a source: full reads, lazy seeks, the source's own errors remembered, the bytes metered."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from ingestion.file_errors import TooLarge
@@ -29,6 +31,7 @@ class Reader:
         self._head = b""
         self.taken = 0
         self.failure: Exception | None = None
+        self._most: int | None = None
 
     def peek(self, size: int) -> bytes:
         """Return the first bytes and keep them, so that reading from the start needs no seek."""
@@ -39,10 +42,22 @@ class Reader:
     def read(self, size: int = -1) -> bytes:
         pieces = []
         wanted = size if size >= 0 else max(self.size() - self._position, 0)
+        if self._most is not None and wanted > self._most:
+            self.failure = TooLarge(f"The footer takes {wanted:,} bytes, more than {self._most:,}.")
+            raise self.failure
         while wanted > 0 and (piece := self._read_some(wanted)):
             pieces.append(piece)
             wanted -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @contextmanager
+    def no_read_above(self, size: int) -> Iterator[None]:
+        """Refuse larger reads inside the block: they are of a footer whose size the file itself tells."""
+        self._most = size
+        try:
+            yield
+        finally:
+            self._most = None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence)
@@ -58,6 +73,10 @@ class Reader:
     def size(self) -> int:
         self._source_at = self._seek_source(0, os.SEEK_END)
         return self._source_at
+
+    def evidence(self) -> dict[str, int | str]:
+        """How far the object was read: what is wrong with it stands before that, if it is read in order."""
+        return {"object_bytes_read": self.taken}
 
     def close(self) -> None:
         """Arrow closes what it is given; the source stays its owner's."""
@@ -102,16 +121,22 @@ class Meter:
         """Raise TooLarge past the total, and past the ratio where it is judged."""
         self.decoded += count
         if self.decoded > self._limits.total_bytes:
-            raise TooLarge(f"The file holds more than {self._limits.total_bytes:,} bytes when decompressed.")
+            cap = f"{self._limits.total_bytes:,} bytes when decompressed (KCX_MAX_DECODED_BYTES)"
+            raise TooLarge(f"The file holds more than {cap}.", evidence=self.evidence())
         if judge_ratio and self.decoded > self._limits.ratio_from:
             self._check_ratio()
 
     def _check_ratio(self) -> None:
         if self.decoded > self._limits.ratio * self._reader.taken:
             raise TooLarge(
-                f"The file expands more than {self._limits.ratio} times when decompressed: "
-                f"{self._reader.taken:,} bytes gave {self.decoded:,}."
+                f"The file expands more than {self._limits.ratio} times when decompressed (KCX_MAX_RATIO): "
+                f"{self._reader.taken:,} bytes gave {self.decoded:,}.",
+                evidence=self.evidence(),
             )
+
+    def evidence(self) -> dict[str, int | str]:
+        """How far the file was read and decompressed."""
+        return {**self._reader.evidence(), "bytes_decoded": self.decoded}
 
 
 class MeteredText:

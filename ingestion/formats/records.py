@@ -16,12 +16,17 @@ _ENDS_A_VALUE[list(b",\r\n")] = True
 
 
 class MalformedError(Exception):
-    """The record after the last one handed out is not well-formed; who counts the rows adds its number."""
+    """The record after the last one handed out is not well-formed; who counts the rows adds its number.
 
-    def __init__(self, kind: type[BadFileError], sentence: str) -> None:
+    `text` begins with that record, and `at` is the place of the fault in it.
+    """
+
+    def __init__(self, kind: type[BadFileError], sentence: str, text: bytes, at: int) -> None:
         super().__init__(sentence)
         self.kind = kind
         self.sentence = sentence
+        self.text = text
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def whole_records(start: bytes, text: Text, block_bytes: int, row_bytes: int) ->
         end = _end_of_block(block, quotes, ended=ended)
         if end:
             yield _closed(block[:end])
-        _refuse(block, quotes, ended=ended, stuck=not end and len(block) >= cap)
+        _refuse(block, end, quotes, ended=ended, stuck=not end and len(block) >= cap)
         rest = block[end:]
 
 
@@ -151,11 +156,12 @@ def _end_of_block(block: bytes, quotes: Quotes, *, ended: bool) -> int:
     return len(block) if complete else last_record_end(block, quotes)
 
 
-def _refuse(block: bytes, quotes: Quotes, *, ended: bool, stuck: bool) -> None:
+def _refuse(block: bytes, end: int, quotes: Quotes, *, ended: bool, stuck: bool) -> None:
     if quotes.fault is not None:
-        raise MalformedError(BadCsv, "has text after a closing quote")
+        raise MalformedError(BadCsv, "has text after a closing quote", block[end:], quotes.fault - end)
     if ended and quotes.positions.size % 2:
-        raise MalformedError(BadCsv, "opens a quote that is never closed")
+        opening = int(quotes.positions[-1])
+        raise MalformedError(BadCsv, "opens a quote that is never closed", block[end:], opening - end)
     if stuck:
         hint = " (or opens a quote that is never closed)" if quotes.positions.size % 2 else ""
-        raise MalformedError(RowTooLarge, f"is larger than {len(block) - 1:,} bytes{hint}")
+        raise MalformedError(RowTooLarge, f"is larger than {len(block) - 1:,} bytes{hint}", block, 0)

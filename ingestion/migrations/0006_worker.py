@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0002_guards_and_views'),
+        ('ingestion', '0003_attempt_evidence'),
     ]
 
     operations = [

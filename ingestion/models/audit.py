@@ -73,6 +73,10 @@ class LoadAttempt(models.Model):
     next_action = models.TextField(blank=True)
     error_row = models.BigIntegerField(null=True)
     error_column = models.TextField(blank=True)
+    evidence = models.JSONField(
+        default=dict,
+        help_text="Where a bad file is bad: offsets, and an excerpt whose letters and digits are masked.",
+    )
 
     class Meta:
         ordering = ["-id"]

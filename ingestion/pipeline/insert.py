@@ -5,13 +5,15 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg
+import pyarrow as pa
 
 from billing.encode import RowEncoder
 from billing.errors import NulInRow, RowOverCap
 from billing.write import copy_rows
 from ingestion.errors import DatabaseUnavailable, StorageError
 from ingestion.file_errors import NulCharacter, RowTooLarge
-from ingestion.pipeline.parse import ParsedFile
+from ingestion.formats.evidence import excerpt
+from ingestion.pipeline.parse import Column, ParsedFile
 from ingestion.pipeline.producer import in_background
 
 # Encoded batches of a few MB each that may wait for the database.
@@ -54,20 +56,27 @@ def _payload(parsed: ParsedFile, encoder: RowEncoder) -> Iterator[bytes]:
     yield encoder.header()
     try:
         for batch in parsed.batches:
-            yield encoder.encode(batch)
-    except NulInRow as refused:
-        column = parsed.columns[refused.column or 0].name
-        raise NulCharacter(
-            f"Row {refused.row_number}, column {column!r} holds a NUL, which PostgreSQL cannot store.",
-            row=refused.row_number,
-            column=column,
-        ) from refused
+            yield _encoded(encoder, batch, parsed.columns)
     except RowOverCap as refused:
         raise RowTooLarge(
             f"Row {refused.row_number} is larger than the cap of {encoder.max_row_bytes:,} bytes.",
             row=refused.row_number,
         ) from refused
     yield encoder.trailer()
+
+
+def _encoded(encoder: RowEncoder, batch: pa.RecordBatch, columns: tuple[Column, ...]) -> bytes:
+    try:
+        return encoder.encode(batch)
+    except NulInRow as refused:
+        index = refused.column or 0
+        name, value = columns[index].name, batch.column(index)[refused.row_number - encoder.rows - 1].as_py()
+        raise NulCharacter(
+            f"Row {refused.row_number}, column {name!r} holds a NUL, which PostgreSQL cannot store.",
+            row=refused.row_number,
+            column=name,
+            evidence={"excerpt": excerpt(value.encode(), value.encode().index(0))},
+        ) from refused
 
 
 def _reported(

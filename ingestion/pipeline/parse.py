@@ -6,6 +6,7 @@ import isal
 import pyarrow as pa
 
 from ingestion.file_errors import EmptyObject, NotUtf8
+from ingestion.formats.caps import within_caps
 from ingestion.formats.containers import (
     MAGIC_LENGTH,
     Kind,
@@ -15,7 +16,7 @@ from ingestion.formats.containers import (
     sniff,
 )
 from ingestion.formats.contract import Column, Limits, ParsedFile, Source
-from ingestion.formats.csv_text import read_csv
+from ingestion.formats.csv_text import CsvText
 from ingestion.formats.parquet import read_parquet
 from ingestion.formats.reader import Meter, MeteredText, Reader
 
@@ -44,15 +45,16 @@ def _parse_text(reader: Reader, meter: Meter, kind: Kind, name: str, limits: Lim
     start = text.read(MAGIC_LENGTH)
     refuse_second_layer(start, kind)
     try:
-        columns, batches = read_csv(start, text, limits)
+        csv = CsvText(start, text, limits)
     except NotUtf8 as error:
         refuse_misnamed(kind, name, error)
         raise
     return ParsedFile(
         format="csv",
         compression=kind.value,
-        columns=columns,
-        batches=batches,
+        columns=csv.columns,
+        batches=within_caps(csv.batches(), csv.columns, limits),
         parser=f"pyarrow {pa.__version__} csv; isal {isal.__version__}",
         bytes_decoded=lambda: meter.decoded,
+        blank_lines=lambda: csv.blank_lines,
     )

@@ -129,7 +129,7 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
     access = access_of(file.connection)
     pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
     with ObjectReader(s3_client(access, f"a{attempt.pk}"), pinned) as reader:
-        parsed = parse(lambda: reader, file.key, Limits(row_bytes=settings.KCX_MAX_ROW_BYTES))
+        parsed = parse(lambda: reader, file.key, _limits())
         _keep_session_alive()
         if attempt.is_reload:
             delete_rows(file.connection_id, file.pk)
@@ -143,13 +143,26 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
         return Loaded(
             rows=inserted.rows,
             rows_sha256=inserted.rows_sha256,
-            object_sha256=reader.sha256(),
+            object_sha256=reader.verified_sha256(),
             bytes_read=reader.bytes_read,
             decoded_bytes=parsed.bytes_decoded(),
             names=tuple(column.name for column in parsed.columns),
             types=tuple(column.type for column in parsed.columns),
             parser=parsed.parser,
+            blank_lines=parsed.blank_lines(),
         )
+
+
+def _limits() -> Limits:
+    return Limits(
+        row_bytes=settings.KCX_MAX_ROW_BYTES,
+        value_bytes=settings.KCX_MAX_VALUE_BYTES,
+        columns=settings.KCX_MAX_COLUMNS,
+        rows=settings.KCX_MAX_ROWS,
+        total_bytes=settings.KCX_MAX_DECODED_BYTES,
+        ratio=settings.KCX_MAX_RATIO,
+        ratio_from=settings.KCX_MAX_RATIO_FROM_BYTES,
+    )
 
 
 def _named(error: Exception) -> IngestionError:

@@ -9,11 +9,13 @@ from botocore.response import StreamingBody
 from smart_open.s3 import Reader
 
 from ingestion.aws_errors import translated
+from ingestion.checksums import compare
 from ingestion.digests import InOrderDigest
 from ingestion.errors import ChecksumMismatch, StreamBroken
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 READ_AHEAD = 2**20
 
@@ -39,12 +41,13 @@ class ObjectReader(io.BufferedIOBase):
 
     def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
         self._pinned = pinned
+        self._client = _PinnedClient(s3, pinned)
         self._reader = Reader(
             pinned.bucket,
             pinned.key,
             buffer_size=READ_AHEAD,
             defer_seek=True,
-            client=cast("S3Client", _PinnedClient(s3, pinned)),
+            client=cast("S3Client", self._client),
         )
         self._position = 0
         self._digest = InOrderDigest(pinned.size)
@@ -91,6 +94,16 @@ class ObjectReader(io.BufferedIOBase):
         except EOFError as error:
             raise StreamBroken(f"{self._pinned.key} ended early: {error}") from error
 
+    def verified_sha256(self) -> str:
+        """Answer `sha256()` of bytes that were compared with S3's checksum, where S3 keeps one.
+
+        Raises ChecksumMismatch.
+        """
+        digest = self.sha256()
+        if not self._client.has_compared:
+            compare(self._digest, self._pinned.etag, self._client.head())
+        return digest
+
     def close(self) -> None:
         """Give the connection back."""
         self._reader.close()
@@ -113,11 +126,29 @@ class ObjectReader(io.BufferedIOBase):
 
 
 class _PinnedClient:
-    """What smart_open sees as S3: every GET asks for this version, from this owner, with its checksum."""
+    """What smart_open sees as S3: every GET asks for this version, from this owner, with its checksum.
+
+    `has_compared` tells whether botocore has compared the whole object with S3's checksum.
+    """
 
     def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
         self._s3 = s3
         self._pinned = pinned
+        self._body: _CheckedBody | None = None
+
+    @property
+    def has_compared(self) -> bool:
+        return self._body is not None and self._body.has_compared
+
+    def head(self) -> "HeadObjectOutputTypeDef":
+        with translated(f"Checking {self._pinned.key}"):
+            return self._s3.head_object(
+                Bucket=self._pinned.bucket,
+                Key=self._pinned.key,
+                IfMatch=self._pinned.etag,
+                ExpectedBucketOwner=self._pinned.owner,
+                ChecksumMode="ENABLED",
+            )
 
     def get_object(self, **arguments: Any) -> dict[str, Any]:
         if arguments.get("Range") == "bytes=0-":
@@ -130,15 +161,19 @@ class _PinnedClient:
                 ExpectedBucketOwner=self._pinned.owner,
                 ChecksumMode="ENABLED",
             )
-        return {**answer, "Body": _CheckedBody(answer["Body"], answer.get("ContentLength", -1))}
+        is_whole = "Range" not in arguments and answer.get("ChecksumType") == "FULL_OBJECT"
+        self._body = _CheckedBody(answer["Body"], answer.get("ContentLength", -1), is_whole=is_whole)
+        return {**answer, "Body": self._body}
 
 
 class _CheckedBody:
     """A response's body, read to the empty read behind it: only there botocore compares checksums."""
 
-    def __init__(self, body: StreamingBody, length: int) -> None:
+    def __init__(self, body: StreamingBody, length: int, *, is_whole: bool) -> None:
         self._body = body
         self._left = length
+        self._is_whole = is_whole
+        self.has_compared = False
 
     def read(self, size: int | None = None) -> bytes:
         try:
@@ -146,6 +181,7 @@ class _CheckedBody:
             self._left -= len(data)
             if self._left == 0 and data:
                 self._body.read(1)
+                self.has_compared = self._is_whole
         except FlexibleChecksumError as error:
             raise ChecksumMismatch(f"The bytes received do not match S3's checksum: {error}") from error
         return data

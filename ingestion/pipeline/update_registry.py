@@ -33,6 +33,7 @@ class Loaded:
     names: tuple[str, ...]
     types: tuple[str, ...]
     parser: str
+    blank_lines: int = 0
 
 
 def due(now: datetime) -> Q:
@@ -75,6 +76,7 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
         "rows_sha256": loaded.rows_sha256,
         "layout_sha256": file.layout.digest,
         "parser": loaded.parser,
+        "blank_lines": loaded.blank_lines,
     }
     _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read, receipt=receipt)
 
@@ -102,6 +104,7 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         next_action=error.next_action,
         error_row=error.row,
         error_column=error.column or "",
+        evidence=error.evidence,
     )
 
 

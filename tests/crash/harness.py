@@ -126,9 +126,12 @@ class Harness:
 
     def _wait_for(self, case: Case, pipe: Connection) -> bool:
         """Until the victim is where it is to be broken; False where it ended before."""
-        if case.point:
+        if not case.point:
+            return not pipe.poll(case.moment)
+        try:
             return pipe.poll(PATIENCE_SECONDS) and bool(pipe.recv() == "here")
-        return not pipe.poll(case.moment)
+        except EOFError:
+            return False  # it raised; its exit status tells
 
     def _break(self, fault: Fault, victim: ForkServerProcess) -> None:
         if fault is Fault.KILL and victim.pid:
@@ -146,6 +149,8 @@ class Harness:
             process.kill()
             process.join()
             return ["hung: a worker did not end by itself"]
+        if process.exitcode not in (0, -signal.SIGKILL):
+            return [f"raised: a worker ended with exit status {process.exitcode}"]
         return []
 
     def _recover(self, newest: Expected) -> int:

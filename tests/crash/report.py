@@ -5,7 +5,7 @@ from collections import Counter
 from tests.crash.cluster import KilledInCluster
 from tests.crash.harness import Found, summary
 
-KINDS = ["lost", "doubled", "half visible", "changed", "false story", "hung"]
+KINDS = ["lost", "doubled", "half visible", "changed", "false story", "hung", "raised"]
 
 
 def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float, seed: int) -> str:

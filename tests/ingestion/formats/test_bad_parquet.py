@@ -11,6 +11,7 @@ from reading_bytes import read, refusal, refusal_of
 from ingestion.errors import BadFileError
 from ingestion.file_errors import UnsupportedType
 from ingestion.formats.as_text import as_text, refuse_unsupported
+from ingestion.pipeline.parse import Limits, parse
 
 
 def parquet(table: pa.Table, **options: object) -> bytes:
@@ -138,3 +139,25 @@ def test_a_file_that_expands_beyond_the_total_is_refused() -> None:
 def test_a_list_of_too_little_is_not_read_beyond_its_slice() -> None:
     lists = pa.ListArray.from_arrays([0, 1, 2], invalid_utf8(b"a", b"\xff"))
     assert as_text(lists.slice(0, 1).take([0]), "c", 0).to_pylist() == ['["a"]']
+
+
+class _Watched(io.BytesIO):
+    """Knows the largest read that was asked of it."""
+
+    most = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.most = max(self.most, size or 0)
+        return super().read(size)
+
+
+def test_a_footer_of_absurd_size_is_refused_before_it_is_read() -> None:
+    size = 64 * 2**20 + 1
+    file = b"PAR1" + bytes(size) + size.to_bytes(4, "little") + b"PAR1"
+    source = _Watched(file)
+    error = refusal_of(lambda: parse(lambda: source, "x.parquet", Limits()))
+    assert (error.code, str(error)) == (
+        "too_large",
+        "The footer takes 67,108,865 bytes, more than 67,108,864.",
+    )
+    assert source.most < 2**20

@@ -192,3 +192,16 @@ def test_a_file_that_expands_beyond_the_caps_is_refused() -> None:
     for limits in ({"total_bytes": 10**6}, {"ratio": 100, "ratio_from": 10**6}):
         assert refusal(bomb, "part.csv.gz", **limits).code == "too_large"
     assert refusal(zipped(a=GOOD * 100), "part.csv.zip", ratio=50, ratio_from=10_000).code == "too_large"
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_a_zip_cut_within_its_first_bytes_is_no_text_of_a_letter(kept: int) -> None:
+    assert refusal(zipped(a=GOOD)[:kept], "part.csv.zip").code == "corrupt_zip"
+    assert read(b"PK", "part.csv") == (["PK"], [])
+
+
+def test_a_zip_whose_file_has_no_name_is_refused() -> None:
+    archive = zipped(a=GOOD)
+    name = archive.index(b"PK\x01\x02") + 46
+    nameless = archive[:name] + b"\0" + archive[name + 1 :]
+    assert refusal(nameless, "part.csv.zip").code == "corrupt_zip"
