@@ -136,6 +136,10 @@ if redis := env.str("REDIS_URL", default=""):
 # The account clients trust in their role; by default the account of KCX's own identity.
 KCX_AWS_ACCOUNT_ID = env.str("KCX_AWS_ACCOUNT_ID", default="")
 KCX_MAX_ROW_BYTES = env.int("KCX_MAX_ROW_BYTES", default=64 * 2**20)
+# AWS may take so many seconds to answer a call, and fall so far behind the rate below.
+KCX_AWS_SECONDS = env.float("KCX_AWS_SECONDS", default=180)
+# A gigabyte then takes 4.7 hours at most: less than a task's six.
+KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**10)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
 
 LOGGING = {
