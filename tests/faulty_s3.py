@@ -120,15 +120,20 @@ def drip(seconds: float) -> Fault:
     return fault
 
 
-def with_headers(**changed: str) -> Fault:
-    """Other headers; `_` in a name stands for `-`."""
-    headers = {name.replace("_", "-"): text for name, text in changed.items()}
+def with_headers(**changed: str | None) -> Fault:
+    """Other headers, None for those left out; `_` in a name stands for `-`."""
+    headers = {name.replace("_", "-").lower(): text for name, text in changed.items()}
 
     def fault(wire: Wire, answer: Answer) -> None:
-        kept = {n: v for n, v in answer.headers.items() if n.lower() not in {h.lower() for h in headers}}
-        untouched(wire, replace(answer, headers={**kept, **headers}))
+        merged = {name.lower(): text for name, text in answer.headers.items()} | headers
+        untouched(wire, replace(answer, headers={n: v for n, v in merged.items() if v is not None}))
 
     return fault
+
+
+def one_bit_flipped(wire: Wire, answer: Answer) -> None:
+    """The body with its last bit turned over: S3's checksum tells, and nothing else."""
+    untouched(wire, replace(answer, body=answer.body[:-1] + bytes([answer.body[-1] ^ 1])))
 
 
 def answering(status: int, code: str = "", body: bytes | None = None, **headers: str) -> Fault:

@@ -127,12 +127,13 @@ class ResumingBody:
         where = f"Reading {self._pinned.key} broke at byte {self.position} of {self._pinned.size}"
         try:
             data: bytes = body.read(size)
-            is_all = self.position + len(data) == self._pinned.size
+        except (BotoCoreError, HTTPError, OSError) as error:
+            raise StreamBroken(f"{where}: {error}") from error
+        is_all = self.position + len(data) == self._pinned.size
+        try:
             more = body.read(1) if is_all else b""
         except FlexibleChecksumError as error:
             raise ChecksumMismatch(f"The bytes received do not match S3's checksum: {error}") from error
-        except (BotoCoreError, HTTPError, OSError) as error:
-            raise StreamBroken(f"{where}: {error}") from error
         if more or not data:
             raise StreamBroken(f"{where}: S3 sent {'more than that' if more else 'no more'}.")
         return data
