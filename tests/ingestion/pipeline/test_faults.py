@@ -13,8 +13,10 @@ from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import retry_now
 from tests.builders import ClientUnderTest
 from tests.faulty_s3 import (
+    Answer,
     Fault,
     FaultyAws,
+    Wire,
     answering,
     cut,
     drip,
@@ -150,10 +152,11 @@ def test_a_fault_that_passes_is_not_even_noticed(
 def test_a_file_overwritten_during_the_load_is_never_mixed(client: ClientUnderTest, wire: FaultyAws) -> None:
     old = client.file(KEY)
 
-    def overwritten(*_: object) -> None:
+    def overwritten(link: Wire, answer: Answer) -> None:
+        cut(200_000)(link, answer)
         client.account.put_object(KEY, b"n,random\n1,2\n")
 
-    wire.script("GetObject", lambda link, answer: (cut(200_000)(link, answer), overwritten())[1])
+    wire.script("GetObject", overwritten)
     assert_failed_for_now(client, "object_changed")
     client.discover()
     assert load(client).outcome == LoadAttempt.Outcome.SUCCEEDED
