@@ -10,6 +10,7 @@ from botocore.exceptions import (
     FlexibleChecksumError,
     NoCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
 from ingestion import errors
 
@@ -44,7 +45,7 @@ def translated(doing: str) -> Iterator[None]:
         raise errors.NoIdentity(f"{doing}: KCX has no AWS credentials ({error}).") from error
     except FlexibleChecksumError as error:
         raise errors.ChecksumMismatch(f"{doing}: {error}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise errors.S3Unavailable(f"{doing}: {error}") from error
 
 

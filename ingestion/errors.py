@@ -73,6 +73,12 @@ class StreamBroken(TransientError):
     code = "stream_broken"
 
 
+class TooSlow(TransientError):
+    """AWS is slower than KCX_AWS_SECONDS and KCX_MIN_BYTES_PER_SECOND allow."""
+
+    code = "too_slow"
+
+
 class ChecksumMismatch(TransientError):
     """The bytes received do not have the checksum that S3 keeps for them."""
 

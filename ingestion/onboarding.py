@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from ingestion.aws_errors import translated
+from ingestion.deadline import ask
 from ingestion.models import Client, ClientConnection
 from ingestion.pipeline.assume_role import CONFIG
 from ingestion.policies import Policy, permission_policy, trust_policy
@@ -34,10 +34,11 @@ def kcx_account_id(region: str) -> str:
     """The account clients trust: KCX_AWS_ACCOUNT_ID, else its own identity's. Raises IngestionError."""
     if settings.KCX_AWS_ACCOUNT_ID:
         return str(settings.KCX_AWS_ACCOUNT_ID)
-    with translated("Finding KCX's own AWS account (set KCX_AWS_ACCOUNT_ID to name it)"):
-        # A session of its own: boto3's shared one is not safe among the web server's threads.
-        sts = boto3.Session().client("sts", region_name=region, config=CONFIG)
-        return sts.get_caller_identity()["Account"]
+    # A session of its own: boto3's shared one is not safe among the web server's threads.
+    return ask(
+        "Finding KCX's own AWS account (set KCX_AWS_ACCOUNT_ID to name it)",
+        lambda: boto3.Session().client("sts", region_name=region, config=CONFIG).get_caller_identity(),
+    )["Account"]
 
 
 def policies_of(connection: ClientConnection) -> tuple[Policy, Policy]:

@@ -148,6 +148,10 @@ KCX_MAX_ROWS = env.int("KCX_MAX_ROWS", default=10**9)
 KCX_MAX_DECODED_BYTES = env.int("KCX_MAX_DECODED_BYTES", default=2**40)
 KCX_MAX_RATIO = env.int("KCX_MAX_RATIO", default=500)
 KCX_MAX_RATIO_FROM_BYTES = env.int("KCX_MAX_RATIO_FROM_BYTES", default=2**30)
+# AWS may take so many seconds to answer a call, and fall so far behind the rate below.
+KCX_AWS_SECONDS = env.float("KCX_AWS_SECONDS", default=180)
+# A gigabyte then takes 4.7 hours at most: less than a task's six.
+KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**10)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
 
 LOGGING = {

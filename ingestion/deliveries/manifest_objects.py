@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingestion.aws_errors import translated
+from ingestion.deadline import ask
 from ingestion.errors import ObjectChanged, ObjectGone
 from ingestion.layouts.errors import BadManifest
 from ingestion.layouts.keys import KeyFacts
@@ -64,10 +64,12 @@ class Bucket:
     def holds(self, key: str, etag: str) -> bool:
         """Is this version of the object still there?"""
         try:
-            with translated(f"Checking {key}"):
-                self._s3.head_object(
+            ask(
+                f"Checking {key}",
+                lambda: self._s3.head_object(
                     Bucket=self._access.bucket, Key=key, IfMatch=etag, ExpectedBucketOwner=self._access.owner
-                )
+                ),
+            )
         except (ObjectChanged, ObjectGone):
             return False
         return True

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -29,6 +29,7 @@ CONFIG: Config = Config(  # type: ignore[call-arg]  # the stubs do not know user
 )
 # With 900 botocore would call STS for every request; more than an hour fails under role chaining.
 SESSION_SECONDS = 3600
+EXPIRED = {"ExpiredToken", "ExpiredTokenException"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,11 @@ def s3_client(access: RoleAccess, run: str) -> "S3Client":
     session = _session()
     session.set_config_variable("region", access.region)
     # The only hook botocore has for credentials of one's own; every tool that renews them uses it.
-    vars(session)["_credentials"] = _credentials(access, run)
-    return boto3.Session(botocore_session=session).client("s3", config=CONFIG)
+    credentials = vars(session)["_credentials"] = _credentials(access, run)
+    s3 = boto3.Session(botocore_session=session).client("s3", config=CONFIG)
+    renew: Any = partial(_renew_once, credentials)  # the stubs forget that a hook's answer counts
+    s3.meta.events.register("needs-retry.s3", renew)
+    return s3
 
 
 def request_arguments(access: RoleAccess, run: str) -> dict[str, str | int]:
@@ -96,16 +100,41 @@ def _service_models() -> Loader:
     return create_loader()
 
 
-def _credentials(access: RoleAccess, run: str) -> DeferredRefreshableCredentials:
+class _Credentials(DeferredRefreshableCredentials):
+    """Credentials of the role, asked for when first needed and before they expire."""
+
+    def drop(self) -> None:
+        """Forget them: the next request is signed with new ones."""
+        self._frozen_credentials = None
+
+
+def _credentials(access: RoleAccess, run: str) -> _Credentials:
     own = _session()
     with translated("Finding KCX's own AWS identity"):
         identity = own.get_credentials()
     if identity is None:
         raise NoIdentity("KCX has no AWS identity: boto3's default chain found no credentials.")
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=partial(own.create_client, region_name=access.region, config=CONFIG),
-        source_credentials=identity,
-        role_arn=access.role_arn,
-        extra_args=request_arguments(access, run),
-    )
-    return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
+
+    def assume() -> dict[str, Any]:
+        # A new fetcher each time: one that is kept would answer with the credentials it already has.
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=partial(own.create_client, region_name=access.region, config=CONFIG),
+            source_credentials=identity,
+            role_arn=access.role_arn,
+            extra_args=request_arguments(access, run),
+        )
+        return fetcher.fetch_credentials()
+
+    return _Credentials(refresh_using=assume, method="assume-role")
+
+
+def _renew_once(
+    credentials: _Credentials, request_dict: dict[str, Any], response: tuple[Any, Any] | None, **_: object
+) -> int | None:
+    """botocore's hook: seconds until it tries again, or None. An expired session is renewed once a call."""
+    code = response[1].get("Error", {}).get("Code") if response else None
+    if code not in EXPIRED or request_dict["context"].get("kcx_renewed"):
+        return None
+    request_dict["context"]["kcx_renewed"] = True
+    credentials.drop()
+    return 0

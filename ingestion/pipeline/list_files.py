@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ingestion.aws_errors import translated
+from ingestion.deadline import ask
+from ingestion.errors import S3Unavailable
 from ingestion.pipeline.assume_role import RoleAccess
 
 if TYPE_CHECKING:
@@ -29,18 +30,22 @@ def list_files(s3: "S3Client", access: RoleAccess, prefix: str | None = None) ->
     Raises an IngestionError where AWS refuses. Keys are decoded by botocore, which asks for URL encoding.
     """
     under = access.prefix if prefix is None else prefix
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=access.bucket, Prefix=under, ExpectedBucketOwner=access.owner
+    doing = f"Listing s3://{access.bucket}/{under}"
+    pages = iter(
+        s3.get_paginator("list_objects_v2").paginate(
+            Bucket=access.bucket, Prefix=under, ExpectedBucketOwner=access.owner
+        )
     )
-    with translated(f"Listing s3://{access.bucket}/{under}"):
-        for page in pages:
-            yield [
-                RemoteFile(
-                    key=item["Key"],
-                    etag=item["ETag"],
-                    size=item["Size"],
-                    last_modified=item["LastModified"],
-                    storage_class=item.get("StorageClass", "STANDARD"),
-                )
-                for item in page.get("Contents", [])
-            ]
+    while (page := ask(doing, lambda: next(pages, None))) is not None:
+        if page.get("Name") != access.bucket:  # an empty answer must not pass for an empty bucket
+            raise S3Unavailable(f"{doing}: AWS answered with something that is not a listing.")
+        yield [
+            RemoteFile(
+                key=item["Key"],
+                etag=item["ETag"],
+                size=item["Size"],
+                last_modified=item["LastModified"],
+                storage_class=item.get("StorageClass", "STANDARD"),
+            )
+            for item in page.get("Contents", [])
+        ]

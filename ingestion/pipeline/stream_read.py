@@ -1,34 +1,17 @@
 """Step 4 of 7: one object version as a seekable reader, pinned by If-Match; reading on is one request."""
 
 import io
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import FlexibleChecksumError
-from botocore.response import StreamingBody
-from smart_open.s3 import Reader
-
-from ingestion.aws_errors import translated
 from ingestion.checksums import compare
 from ingestion.digests import InOrderDigest
-from ingestion.errors import ChecksumMismatch, StreamBroken
+from ingestion.errors import StreamBroken
+from ingestion.pipeline.resume import READ_AHEAD, PinnedObject, ResumingBody
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-READ_AHEAD = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class PinnedObject:
-    """One version of one object. `size` in bytes as listed; `owner` is the bucket's account."""
-
-    bucket: str
-    key: str
-    etag: str
-    size: int
-    owner: str
+__all__ = ["ObjectReader", "PinnedObject"]
 
 
 class ObjectReader(io.BufferedIOBase):
@@ -41,14 +24,8 @@ class ObjectReader(io.BufferedIOBase):
 
     def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
         self._pinned = pinned
-        self._client = _PinnedClient(s3, pinned)
-        self._reader = Reader(
-            pinned.bucket,
-            pinned.key,
-            buffer_size=READ_AHEAD,
-            defer_seek=True,
-            client=cast("S3Client", self._client),
-        )
+        self._body = ResumingBody(s3, pinned)
+        self._window = b""  # the bytes just before `_body.position`
         self._position = 0
         self._digest = InOrderDigest(pinned.size)
         self.bytes_read = 0
@@ -100,91 +77,25 @@ class ObjectReader(io.BufferedIOBase):
         Raises ChecksumMismatch.
         """
         digest = self.sha256()
-        if not self._client.has_compared:
-            compare(self._digest, self._pinned.etag, self._client.head())
+        if not self._body.has_compared:
+            compare(self._digest, self._pinned.etag, self._body.head())
         return digest
 
     def close(self) -> None:
         """Give the connection back."""
-        self._reader.close()
+        self._body.close()
         super().close()
 
     def _fetch(self, offset: int, size: int) -> bytes:
-        if size == 0:
-            return b""
-        try:
-            if self._reader.tell() != offset:
-                self._reader.seek(offset)
-            data: bytes = self._reader.read(size)
-        except OSError as error:  # smart_open's, after its own tries
-            raise StreamBroken(f"Reading {self._pinned.key} broke at byte {offset}: {error}") from error
-        if len(data) < size:
-            raise StreamBroken(
-                f"{self._pinned.key} ended at byte {offset + len(data)} of {self._pinned.size}"
-            )
-        return data
-
-
-class _PinnedClient:
-    """What smart_open sees as S3: every GET asks for this version, from this owner, with its checksum.
-
-    `has_compared` tells whether botocore has compared the whole object with S3's checksum.
-    """
-
-    def __init__(self, s3: "S3Client", pinned: PinnedObject) -> None:
-        self._s3 = s3
-        self._pinned = pinned
-        self._body: _CheckedBody | None = None
-
-    @property
-    def has_compared(self) -> bool:
-        return self._body is not None and self._body.has_compared
-
-    def head(self) -> "HeadObjectOutputTypeDef":
-        with translated(f"Checking {self._pinned.key}"):
-            return self._s3.head_object(
-                Bucket=self._pinned.bucket,
-                Key=self._pinned.key,
-                IfMatch=self._pinned.etag,
-                ExpectedBucketOwner=self._pinned.owner,
-                ChecksumMode="ENABLED",
-            )
-
-    def get_object(self, **arguments: Any) -> dict[str, Any]:
-        if arguments.get("Range") == "bytes=0-":
-            # S3 sends an object's checksum with the whole object only, and botocore then compares it.
-            del arguments["Range"]
-        with translated(f"Reading {self._pinned.key}"):
-            answer = self._s3.get_object(
-                **arguments,
-                IfMatch=self._pinned.etag,
-                ExpectedBucketOwner=self._pinned.owner,
-                ChecksumMode="ENABLED",
-            )
-        is_whole = "Range" not in arguments and answer.get("ChecksumType") == "FULL_OBJECT"
-        self._body = _CheckedBody(answer["Body"], answer.get("ContentLength", -1), is_whole=is_whole)
-        return {**answer, "Body": self._body}
-
-
-class _CheckedBody:
-    """A response's body, read to the empty read behind it: only there botocore compares checksums."""
-
-    def __init__(self, body: StreamingBody, length: int, *, is_whole: bool) -> None:
-        self._body = body
-        self._left = length
-        self._is_whole = is_whole
-        self.has_compared = False
-
-    def read(self, size: int | None = None) -> bytes:
-        try:
-            data: bytes = self._body.read(size)
-            self._left -= len(data)
-            if self._left == 0 and data:
-                self._body.read(1)
-                self.has_compared = self._is_whole
-        except FlexibleChecksumError as error:
-            raise ChecksumMismatch(f"The bytes received do not match S3's checksum: {error}") from error
-        return data
-
-    def close(self) -> None:
-        self._body.close()
+        """`size` bytes, which the object must have; what was read ahead is kept for the next call."""
+        at = offset - (self._body.position - len(self._window))
+        if not 0 <= at <= len(self._window):
+            self._body.move(offset)
+            self._window, at = b"", 0
+        missing = size - (len(self._window) - at)
+        if missing <= 0:
+            return self._window[at : at + size]
+        ahead = min(max(missing, READ_AHEAD), self._pinned.size - self._body.position)
+        data = self._window[at:] + self._body.read(ahead)
+        self._window = data if len(data) > size else b""
+        return data[:size]

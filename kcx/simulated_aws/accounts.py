@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from awscrt import checksums
+from moto.core.utils import utcnow
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import IAMBackend, iam_backends
 from moto.s3.models import FakeKey, S3Backend, s3_backends
+from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from kcx.simulated_aws.policies import read_policy, trust_policy
@@ -63,6 +65,12 @@ class ClientAccount:
             self._iam.delete_role_policy(self.role_name, name)
         self._iam.delete_role(self.role_name)
 
+    def expire_sessions(self) -> None:
+        """End every session of the role now, as if its hour were over."""
+        for session in sts_backends[self.account_id][self.partition].assumed_roles:
+            if session.role_arn == self.role_arn:
+                session.expiration = utcnow()
+
     def put_object(
         self,
         key: str,
@@ -70,12 +78,14 @@ class ClientAccount:
         *,
         storage_class: str | None = None,
         etag: str | None = None,
+        kms_key_arn: str | None = None,
         at: datetime | None = None,
     ) -> str:
         """Write an object, with the CRC64NVME that S3 keeps of every object; returns the quoted ETag.
 
-        `etag` (unquoted) stands in for the MD5, as a multipart upload's does. `at` becomes its
-        LastModified, which S3 and moto both show in whole seconds.
+        `etag` (unquoted) stands in for the MD5, as a multipart upload's does; who reads what `kms_key_arn`
+        encrypts needs kms:Decrypt on it. `at` becomes its LastModified, which S3 and moto both show in whole
+        seconds.
         """
         stored = self._s3.put_object(
             self.bucket,
@@ -83,6 +93,8 @@ class ClientAccount:
             body,
             storage=storage_class,
             etag=etag or hashlib.md5(body, usedforsecurity=False).hexdigest(),
+            encryption="aws:kms" if kms_key_arn else None,
+            kms_key_id=kms_key_arn,
             checksum_value=base64.b64encode(checksums.crc64nvme(body).to_bytes(8)).decode(),
         )
         stored.checksum_algorithm = "CRC64NVME"

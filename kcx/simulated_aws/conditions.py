@@ -4,6 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+# A policy writes its own wildcards as ${*}, ${?} and ${$} where it means the characters.
+_PART = re.compile(r"\$\{([*?$])\}|(.)", re.DOTALL)
+_WILD = {"*": ".*", "?": "."}
+
 
 def as_list(value: Any) -> list[Any]:
     """IAM lets a lone value stand for a list of one."""
@@ -11,8 +15,11 @@ def as_list(value: Any) -> list[Any]:
 
 
 def matches_wildcards(pattern: str, text: str) -> bool:
-    """Whether `text` matches, where `*` is any run of characters, `?` any one, and all else itself."""
-    parts = ({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
+    """Whether `text` matches: `*` is any run of characters, `?` any one, all else itself, `${*}` a star."""
+    parts = (
+        re.escape(literal) if literal else _WILD.get(char, re.escape(char))
+        for literal, char in _PART.findall(pattern)
+    )
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 

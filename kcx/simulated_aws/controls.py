@@ -1,77 +1,61 @@
-"""S3 controls that AWS has and moto leaves out: bucket owner, other accounts' buckets, session policies."""
+"""S3 controls that AWS has and moto leaves out: region, owner, other accounts' buckets, permissions."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from moto.core.responses import BaseResponse
-from moto.iam.access_control import (
-    AssumedRoleAccessKey,
-    IAMPolicy,
-    IAMPolicyStatement,
-    IAMRequestBase,
-    PermissionResult,
-)
-from moto.iam.exceptions import NotFoundException
+from moto.iam.access_control import IAMRequestBase
 from moto.s3 import models as s3_models
 from moto.s3.exceptions import BucketAccessDeniedError
 from moto.s3.models import s3_backends
-from moto.sts.models import sts_backends
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
-from kcx.simulated_aws.conditions import matches_wildcards
+from kcx.simulated_aws.permissions import refuse_unless_permitted
 from kcx.simulated_aws.replacing import replaced
 
+SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/s3/")
+REDIRECT = (
+    "<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>PermanentRedirect</Code>"
+    "<Message>The bucket must be addressed using the specified endpoint.</Message></Error>"
+)
 
-def _refuse_another_owner(request: BaseResponse, bucket: str | None) -> None:
+
+def _redirect_to_its_region(request: BaseResponse, bucket: str) -> None:
+    signed = SIGNED_FOR.search(request.headers.get("Authorization", ""))
+    partition, owner = s3_backends.bucket_accounts[bucket]
+    region = s3_backends[owner][partition].get_bucket(bucket).region_name
+    if signed is not None and signed[1] != region:
+        headers = {"x-amz-bucket-region": region, "Content-Type": "application/xml"}
+        raise HTTPException(response=Response(REDIRECT, 301, headers))
+
+
+def _refuse_another_owner(request: BaseResponse, bucket: str) -> None:
     expected = request.headers.get("x-amz-expected-bucket-owner")
-    if bucket is None or expected is None or bucket not in s3_backends.bucket_accounts:
-        return
     _, owner = s3_backends.bucket_accounts[bucket]
-    if owner != expected:
+    if expected not in (None, owner):
         raise BucketAccessDeniedError(bucket=bucket)
-
-
-def _refuse_outside_session_policy(request: IAMRequestBase, resource: str) -> None:
-    key = request._access_key
-    if not isinstance(key, AssumedRoleAccessKey):
-        return
-    sessions = sts_backends[key.account_id][key.partition]
-    session = sessions.get_assumed_role_from_access_key(key._access_key_id)
-    if session is None or not session.policy:
-        return
-    answer = IAMPolicy(session.policy).is_action_permitted(request._action, resource)
-    if answer is not PermissionResult.PERMITTED:
-        request._raise_access_denied()
-
-
-def _match(pattern: str, text: str) -> str | None:
-    return text if matches_wildcards(pattern, text) else None
 
 
 @contextmanager
 def s3_controls() -> Iterator[None]:
-    """While it lasts, moto also applies these controls (session policies only where IAM is enforced)."""
+    """While it lasts, moto also applies these controls (permissions only where IAM is enforced)."""
     authorize = BaseResponse._authenticate_and_authorize_s3_action
-    check = IAMRequestBase.check_action_permitted
 
     def authorize_s3(
         request: BaseResponse, bucket_name: str | None = None, key_name: str | None = None
     ) -> None:
+        exists = bucket_name in s3_backends.bucket_accounts
+        if bucket_name is not None and exists:
+            _redirect_to_its_region(request, bucket_name)
         authorize(request, bucket_name=bucket_name, key_name=key_name)
-        _refuse_another_owner(request, bucket_name)
-
-    def check_permitted(request: IAMRequestBase, resource: str) -> None:
-        if request._action == "s3:HeadBucket":  # no such action: AWS asks for this one
-            request._action = "s3:ListBucket"
-        try:
-            check(request, resource)
-        except NotFoundException:  # the role was deleted while its session lives on
-            request._raise_access_denied()
-        _refuse_outside_session_policy(request, resource)
+        if bucket_name is not None and exists:
+            _refuse_another_owner(request, bucket_name)
 
     with (
         replaced(BaseResponse, "_authenticate_and_authorize_s3_action", authorize_s3),
-        replaced(IAMRequestBase, "check_action_permitted", check_permitted),
-        replaced(IAMPolicyStatement, "_match", staticmethod(_match)),
+        replaced(IAMRequestBase, "check_action_permitted", refuse_unless_permitted),
         replaced(s3_models, "s3_allow_crossdomain_access", lambda: False),
     ):
         yield

@@ -9,7 +9,6 @@ from typing import Any
 
 from moto.core.exceptions import AccessDeniedError
 from moto.core.responses import ActionResult
-from moto.iam.access_control import IAMRequestBase
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.sts.responses import TokenResponse
@@ -98,8 +97,5 @@ def trust_policies_evaluated() -> Iterator[None]:
         _refuse_unless_trusted(request)
         return original(request)
 
-    with (
-        replaced(TokenResponse, "assume_role", assume_role),
-        replaced(IAMRequestBase, "_is_assuming_role_operation", lambda *_: False),
-    ):
+    with replaced(TokenResponse, "assume_role", assume_role):
         yield
