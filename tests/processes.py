@@ -15,9 +15,9 @@ from tests.conftest import REPOSITORY
 SETUP = "import django; django.setup()\n"
 
 
-def environment() -> dict[str, str]:
-    """What a KCX process needs to use the database of the running test."""
-    params = connection.get_connection_params()
+def environment(login: dict[str, str] | None = None) -> dict[str, str]:
+    """What a KCX process needs to use the database of the running test; `login`: user and password."""
+    params = {**connection.get_connection_params(), **(login or {})}
     parts = {name: str(params[name]) for name in ("host", "port", "user", "password") if params.get(name)}
     url = f"postgres:///{params['dbname']}?{urlencode(parts)}"
     return {
@@ -29,26 +29,26 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def python(code: str) -> Iterator[subprocess.Popen[str]]:
+def python(code: str, login: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process that runs `code` with Django set up; killed when the block ends."""
     command = [sys.executable, "-c", SETUP + code]
-    with _running(command) as process:
+    with _running(command, login) as process:
         yield process
 
 
 @contextmanager
-def manage(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def manage(*arguments: str, login: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process of `manage.py`; killed, with its children, when the block ends."""
-    with _running([sys.executable, "manage.py", *arguments]) as process:
+    with _running([sys.executable, "manage.py", *arguments], login) as process:
         yield process
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _running(command: list[str], login: dict[str, str] | None) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env=environment(),
+        env=environment(login),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
