@@ -7,6 +7,7 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
+from kcx.catalog import server
 from kcx.roles import Roles, apply
 
 PASSWORD = "of the tests"
@@ -20,17 +21,22 @@ def roles_set_up(prefix: str = "") -> Iterator[Roles]:
     """
     roles = Roles.named(f"{connection.settings_dict['NAME']}{prefix}")
     apply(roles)
-    everyone = [sql.Identifier(name) for name in (roles.owner, roles.loader, roles.reader)]
     try:
-        for role in everyone:
-            run(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(PASSWORD)))
+        for role in (roles.owner, roles.loader, roles.reader):
+            run(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(PASSWORD)))
         yield roles
     finally:
-        for role in everyone:
-            run(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
-            run(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(role))
-            run(sql.SQL("DROP OWNED BY {}").format(role))
-            run(sql.SQL("DROP ROLE {}").format(role))
+        drop(roles)
+
+
+def drop(roles: Roles) -> None:
+    """Drop the roles that exist; what they own is the test's own again."""
+    for role in server([roles.owner, roles.loader, roles.reader]).roles:
+        name = sql.Identifier(role)
+        run(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+        run(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(name))
+        run(sql.SQL("DROP OWNED BY {}").format(name))
+        run(sql.SQL("DROP ROLE {}").format(name))
 
 
 def run(statement: sql.Composable) -> None:
