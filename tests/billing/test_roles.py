@@ -237,6 +237,17 @@ def test_the_reader_changes_nothing(reader: Session, statement: str) -> None:
         reader.execute(statement)
 
 
+@pytest.mark.usefixtures("raw_database")
+def test_nobody_may_call_what_changes_rows_until_it_is_granted() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT proname FROM pg_proc WHERE proname LIKE 'billing_%'"
+            " AND has_function_privilege('pg_monitor', oid, 'EXECUTE')"  # a role KCX grants nothing
+        )
+        open_to_all = {name for (name,) in cursor.fetchall()}
+    assert open_to_all == {"billing_value", "billing_rows_as_of"}
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -9,9 +9,11 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 
 from kcx.roles import Roles
-from tests.roles import drop, run
+from tests.processes import manage
+from tests.roles import drop, login, roles_set_up, run, session_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
 
@@ -72,6 +74,20 @@ def test_applying_makes_the_roles_and_applying_again_is_no_error(roles: Roles) -
     assert f"{roles.owner}, {roles.loader} and {roles.reader} are set up" in command("--apply")
     assert existing(roles) == 3
     command("--apply")
+
+
+def test_the_owner_gives_what_a_later_migration_made_its_rights(real_server: None) -> None:
+    with roles_set_up() as roles, session_of(roles.owner) as owner, session_of(roles.loader) as loader:
+        owner.execute("CREATE TABLE ingestion_later (a int)")
+        with pytest.raises(InsufficientPrivilege):
+            loader.execute("INSERT INTO ingestion_later VALUES (1)")
+        names = ["--prefix", connection.settings_dict["NAME"]]
+        with manage("database_roles", "--apply", *names, login=login(roles.owner)) as again:
+            assert again.wait(timeout=60) == 0
+        loader.execute("INSERT INTO ingestion_later VALUES (1)")
+        with pytest.raises(InsufficientPrivilege):
+            loader.execute("DELETE FROM ingestion_later")
+        owner.execute("DROP TABLE ingestion_later")
 
 
 def test_a_role_with_rights_from_elsewhere_is_refused_and_nothing_is_changed(roles: Roles) -> None:
