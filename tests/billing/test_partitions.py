@@ -214,6 +214,16 @@ def test_purging_takes_the_rows_of_one_connection_and_keeps_its_partition() -> N
     assert RawRow.objects.count() == 2
 
 
+def test_purging_waits_for_nobody_who_loads_or_reads_another_connection() -> None:
+    for connection_id in (7, 8):
+        create_partition(connection_id)
+    with open_copy(), second_session() as reader:
+        reader.execute("SELECT FROM billing_rawrow WHERE connection_id = 7")
+        with transaction.atomic():
+            impatiently()
+            purge_rows(8)
+
+
 def test_a_purge_that_is_rolled_back_took_nothing() -> None:
     create_partition(7)
     store(7, 1, [["a"]])

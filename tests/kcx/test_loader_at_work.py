@@ -64,6 +64,8 @@ address = reverse("admin:ingestion_client_add")
 fields = {"name": "From a page", "connections-TOTAL_FORMS": 0, "connections-INITIAL_FORMS": 0}
 answer = browser.post(address, fields, secure=True)
 assert answer.status_code == 302, answer.content.decode()
+person = reverse("admin:auth_user_delete", args=[chief.pk])
+assert browser.post(person, {"post": "yes"}, secure=True).status_code == 403
 browser.post(reverse("admin:logout"), secure=True)
 """
 
