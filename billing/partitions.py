@@ -1,4 +1,4 @@
-"""One partition of raw rows per connection: made, dropped and analysed."""
+"""One partition of raw rows per connection: made, emptied, dropped and analysed."""
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -13,8 +13,17 @@ def create_partition(connection_id: int) -> None:
         cursor.execute("SELECT billing_create_partition(%s)", [connection_id])
 
 
+def purge_rows(connection_id: int) -> None:
+    """Take all rows of a connection, for good; its empty partition stays. In the caller's transaction.
+
+    Raises OperationalError where somebody has been reading or loading them for 5 seconds.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_purge_connection(%s)", [connection_id])
+
+
 def drop_partition(connection_id: int) -> None:
-    """Drop all rows of a connection, for good. Must not run inside a transaction.
+    """Drop a connection's partition, for good. Only the table's owner may, and not inside a transaction.
 
     May be called again where it was interrupted: a detach that was left half-way is finished first.
     """
@@ -40,4 +49,4 @@ def _detach(cursor: CursorWrapper, child: sql.Identifier) -> None:
 def analyze() -> None:
     """Refresh the planner's statistics of the parent: autovacuum looks at partitions only."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE billing_rawrow")
+        cursor.execute("SELECT billing_analyze()")

@@ -24,12 +24,9 @@ def copy_rows(connection_id: int, payload: Iterable[bytes]) -> None:
 def delete_rows(connection_id: int, source_file_id: int) -> int:
     """Delete the rows of one file, so that they can be replaced; answers how many there were.
 
-    The table is append-only: naming the file lifts its guard for this file, until the transaction ends.
+    The table is append-only: only this function of its owner's may do it, and for one file at a time.
     """
-    statement = sql.SQL("DELETE FROM {} WHERE connection_id = %s AND source_file_id = %s")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('kcx.replace_file', %s, true)", [str(source_file_id)])
-        cursor.execute(statement.format(partition(connection_id)), [connection_id, source_file_id])
-        deleted: int = cursor.rowcount
-        cursor.execute("SELECT set_config('kcx.replace_file', '', true)")
-    return deleted
+        cursor.execute("SELECT billing_replace_file(%s, %s)", [connection_id, source_file_id])
+        (deleted,) = cursor.fetchone()
+    return int(deleted)

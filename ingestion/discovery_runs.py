@@ -14,6 +14,9 @@ from ingestion.pipeline.identify_new import Discovery
 Outcome = DiscoveryRun.Outcome
 # The first half of the advisory lock's key; the second is the connection's id.
 LOCK_CLASS = 0x4B4358
+# What a role that loads may write to a run that began; the rest of the audit it may only add.
+CLOSING = ["outcome", "ended_at", "listed", "listed_bytes", "registered", "counts"]
+CLOSING += ["error_code", "error_message", "next_action"]
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = 
     run.counts = dict(found.counts)
     if error:
         run.error_code, run.error_message, run.next_action = error.code, str(error), error.next_action
-    run.save()
+    run.save(update_fields=CLOSING)
     if not error:
         ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
     return run

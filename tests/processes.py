@@ -16,9 +16,9 @@ from tests.conftest import REPOSITORY
 SETUP = "import django; django.setup()\n"
 
 
-def environment() -> dict[str, str]:
-    """What a KCX process needs to use the database of the running test."""
-    params = connection.get_connection_params()
+def environment(login: dict[str, str] | None = None) -> dict[str, str]:
+    """What a KCX process needs to use the database of the running test; `login`: user and password."""
+    params = {**connection.get_connection_params(), **(login or {})}
     parts = {name: str(params[name]) for name in ("host", "port", "user", "password") if params.get(name)}
     url = f"postgres:///{params['dbname']}?{urlencode(parts)}"
     return {
@@ -30,27 +30,27 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def python(code: str) -> Iterator[subprocess.Popen[str]]:
+def python(code: str, login: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process that runs `code` with Django set up; killed when the block ends."""
     command = [sys.executable, "-c", SETUP + code]
-    with _running(command) as process:
+    with _running(command, login) as process:
         yield process
 
 
 @contextmanager
-def manage(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def manage(*arguments: str, login: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process of `manage.py`; killed, with its children, when the block ends."""
-    with _running([sys.executable, "manage.py", *arguments]) as process:
+    with _running([sys.executable, "manage.py", *arguments], login) as process:
         yield process
 
 
 @contextmanager
-def worker(**settings: str) -> Iterator[subprocess.Popen[str]]:
+def worker(login: dict[str, str] | None = None, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """A `manage.py worker`, with its settings; asked to end when the block ends, and given time for it.
 
     Killed at once it would leave its cluster behind, which is in a session of its own.
     """
-    with _running([sys.executable, "manage.py", "worker"], settings) as process:
+    with _running([sys.executable, "manage.py", "worker"], login, settings) as process:
         try:
             yield process
         finally:
@@ -60,12 +60,12 @@ def worker(**settings: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def _running(
-    command: list[str], settings: Mapping[str, str] = MappingProxyType({})
+    command: list[str], login: dict[str, str] | None, settings: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={**environment(), **settings},
+        env={**environment(login), **settings},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

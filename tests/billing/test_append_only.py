@@ -102,6 +102,13 @@ def test_a_connection_that_is_purged_loses_its_own_rows_only() -> None:
     assert stored() == ["d"]
 
 
+@pytest.mark.parametrize(
+    "table", ["billing_rawrow", "billing_rawrow_8", "billing_rawrow_7, billing_rawrow_8"]
+)
+def test_naming_one_connection_does_not_allow_another_to_be_truncated(table: str) -> None:
+    refused("SET LOCAL kcx.purge_connection = '7'", TRUNCATE.format(table))
+
+
 @pytest.mark.parametrize("bypass", ["kcx.replace_file = '1'", "kcx.purge_connection = '7'"])
 def test_a_bypass_ends_with_its_transaction(bypass: str) -> None:
     transact(f"SET LOCAL {bypass}")

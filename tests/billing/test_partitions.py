@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from billing.encode import RowEncoder
 from billing.models import RawRow
-from billing.partitions import analyze, create_partition, drop_partition
+from billing.partitions import analyze, create_partition, drop_partition, purge_rows
 from tests.billing.raw_rows import ENOUGH, batch_of, one, payload, second_session, store
 from tests.waiting import until
 
@@ -201,6 +201,48 @@ def test_a_drop_that_fails_leaves_the_session_as_impatient_as_it_was() -> None:
         cursor.execute("RESET statement_timeout")
     assert one("SHOW lock_timeout") == before
     drop_partition(7)
+
+
+def test_purging_takes_the_rows_of_one_connection_and_keeps_its_partition() -> None:
+    for connection_id in (7, 8):
+        create_partition(connection_id)
+        store(connection_id, connection_id, [["a"]])
+    purge_rows(7)
+    assert [row.connection_id for row in RawRow.objects.all()] == [8]
+    assert one("SELECT pg_relation_size('billing_rawrow_7')") == (0,)
+    store(7, 1, [["new"]])
+    assert RawRow.objects.count() == 2
+
+
+def test_purging_waits_for_nobody_who_loads_or_reads_another_connection() -> None:
+    for connection_id in (7, 8):
+        create_partition(connection_id)
+    with open_copy(), second_session() as reader:
+        reader.execute("SELECT FROM billing_rawrow WHERE connection_id = 7")
+        with transaction.atomic():
+            impatiently()
+            purge_rows(8)
+
+
+def test_a_purge_that_is_rolled_back_took_nothing() -> None:
+    create_partition(7)
+    store(7, 1, [["a"]])
+    with transaction.atomic():
+        purge_rows(7)
+        assert RawRow.objects.count() == 0
+        transaction.set_rollback(True)
+    assert RawRow.objects.count() == 1
+
+
+def test_purging_waits_a_bounded_time_for_a_reader_however_patient_the_session_is() -> None:
+    create_partition(7)
+    with second_session() as reader, connection.cursor() as cursor:
+        reader.execute("SELECT FROM billing_rawrow")
+        cursor.execute("SET lock_timeout = 0")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            purge_rows(7)
+        assert one("SHOW lock_timeout") == ("0",)
+        cursor.execute("RESET lock_timeout")
 
 
 def test_analyze_tells_the_planner_how_large_the_parent_is() -> None:
