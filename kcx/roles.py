@@ -27,6 +27,7 @@ FORGOTTEN = {"ingestion_worker"}
 # By name: a new table is closed to readers until it is entered here.
 READ = {
     "billing_columnlayout",
+    "ingestion_accesscheck",
     "ingestion_client",
     "ingestion_clientconnection",
     "ingestion_delivery",

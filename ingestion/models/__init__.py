@@ -1,13 +1,16 @@
 """HOW data comes in: clients, exports, deliveries, the file registry and its audit."""
 
+from ingestion.models.access import AccessCheck
 from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
 from ingestion.models.source_file import SourceFile
+from ingestion.models.staff import StaffAction
 from ingestion.models.worker import Worker
 
 __all__ = [
+    "AccessCheck",
     "Client",
     "ClientConnection",
     "Delivery",
@@ -18,5 +21,6 @@ __all__ = [
     "ExportColumn",
     "LoadAttempt",
     "SourceFile",
+    "StaffAction",
     "Worker",
 ]

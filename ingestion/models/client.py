@@ -80,6 +80,10 @@ class ClientConnection(models.Model):
 
     class Meta:
         ordering = ["name"]
+        permissions = [
+            ("discover_clientconnection", "Can ask for a discovery"),
+            ("onboard_clientconnection", "Can check access, approve the plan and enable"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(role_arn="") | Q(role_arn__regex=ROLE_ARN), name="connection_role_arn"

@@ -58,6 +58,7 @@ class SourceFile(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("operate_sourcefile", "Can retry, reprocess, skip and release files")]
         constraints = [
             models.UniqueConstraint(fields=["connection", "key", "etag"], name="sourcefile_version"),
             models.CheckConstraint(

@@ -1,0 +1,42 @@
+"""Access checks: what KCX found when it tried a connection's role, rung by rung."""
+
+from django.db import models
+from django.db.models import Q
+
+from ingestion.models.client import ClientConnection
+
+
+class AccessCheck(models.Model):
+    """One climb of the access ladder. `rungs` grows while it runs; a rung is never written again.
+
+    Each rung is an object: code, title, verdict (passed, failed, warning, skipped), told (what was found),
+    cause, remedy.
+    """
+
+    class Outcome(models.TextChoices):
+        RUNNING = "RUNNING", "Running"
+        PASSED = "PASSED", "Passed"
+        WARNED = "WARNED", "Passed, with warnings"
+        FAILED = "FAILED", "Failed"
+        CRASHED = "CRASHED", "Crashed"
+
+    connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="access_checks")
+    actor = models.CharField(max_length=200, help_text="Who asked for it: a person, or the schedule.")
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.RUNNING)
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+    rungs = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="RUNNING", ended_at=None)
+                | (~Q(outcome="RUNNING") & Q(ended_at__isnull=False)),
+                name="accesscheck_ended",
+            )
+        ]
+        indexes = [models.Index(fields=["connection", "-id"], name="accesscheck_connection")]
+
+    def __str__(self) -> str:
+        return f"access check {self.pk} of {self.connection}"
