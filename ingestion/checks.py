@@ -5,6 +5,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+# tcp_user_timeout is in milliseconds.
+MOST_SECONDS = {
+    "keepalives_idle": 60,
+    "keepalives_interval": 30,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
+}
+
 
 @register
 def retry_above_timeout(**_options: Any) -> list[CheckMessage]:  # Django's signature
@@ -27,3 +35,23 @@ def one_database(**_options: Any) -> list[CheckMessage]:
     if all(default.get(part) == progress.get(part) for part in ("NAME", "HOST", "PORT")):
         return []
     return [Error("The database aliases `default` and `progress` must be one database.", id="kcx.E002")]
+
+
+@register
+def sessions_end_with_their_hosts(**_options: Any) -> list[CheckMessage]:
+    """A session whose host or network has gone must end in about a minute, on this side too."""
+    messages: list[CheckMessage] = []
+    for alias in ("default", "progress"):
+        options = settings.DATABASES[alias].get("OPTIONS", {})
+        wrong = [name for name, most in MOST_SECONDS.items() if not 0 < int(options.get(name, 0)) <= most]
+        if wrong or not options.get("keepalives"):
+            messages.append(
+                Error(
+                    f"Alias `{alias}` would keep a dead session: {', '.join(wrong) or 'keepalives'}.",
+                    hint="Leave the OPTIONS of kcx/settings.py as they are.",
+                    id="kcx.E003",
+                )
+            )
+        if "lock_timeout" not in str(options.get("options", "")):
+            messages.append(Error(f"Alias `{alias}` waits for locks without end.", id="kcx.E004"))
+    return messages

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingestion.errors import BadFileError
 from ingestion.file_errors import BadParquet, EncryptedParquet, NamelessColumn, NulCharacter, TooLarge
 from ingestion.formats.as_text import refuse_unsupported
 from ingestion.formats.contract import Column, Limits
@@ -15,6 +16,8 @@ _WHOLE_GROUP_BYTES = 128 * 2**20
 _PAGE_BUFFER_BYTES = 2**20
 _MOST_FOOTER_BYTES = 64 * 2**20  # a thousand row groups of 300 columns take some 30 MB
 _LARGE_COLUMN_BYTES = 2**18  # on average; a chunk's own size cannot be asked for where columns are encrypted
+# How Arrow and its decompressors say that memory was refused.
+_NO_MEMORY = ("malloc", "bad_alloc", "out of memory", "Cannot allocate memory")
 
 
 def open_parquet(reader: Reader, limits: Limits) -> tuple[pq.ParquetFile, tuple[Column, ...]]:
@@ -101,8 +104,10 @@ def _check_names(columns: tuple[Column, ...]) -> None:
             raise NulCharacter(f"The name of column {number} holds the NUL character.")
 
 
-def refusal(error: Exception, evidence: Mapping[str, int | str]) -> BadParquet | EncryptedParquet:
-    """Say what an error of Arrow's means for the file."""
+def refusal(error: Exception, evidence: Mapping[str, int | str]) -> BadFileError | MemoryError:
+    """Say what an error of Arrow's means: for the file, or that this process has no more memory."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        return MemoryError(str(error))
     if "crypt" in str(error):
         return EncryptedParquet("The Parquet file is encrypted.")
     sentence = str(error).splitlines()[0] if str(error) else type(error).__name__

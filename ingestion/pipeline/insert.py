@@ -10,7 +10,7 @@ import pyarrow as pa
 from billing.encode import RowEncoder
 from billing.errors import NulInRow, RowOverCap
 from billing.write import copy_rows
-from ingestion.errors import DatabaseUnavailable, StorageError
+from ingestion.database_errors import named
 from ingestion.file_errors import NulCharacter, RowTooLarge
 from ingestion.formats.evidence import excerpt
 from ingestion.pipeline.parse import Column, ParsedFile
@@ -45,10 +45,8 @@ def insert(
     with closing(in_background(_payload(parsed, encoder), BATCHES_AHEAD)) as payload:
         try:
             copy_rows(connection_id, _reported(payload, encoder, report))
-        except psycopg.OperationalError as error:
-            raise DatabaseUnavailable(f"PostgreSQL stopped the load: {error}") from error
         except psycopg.Error as error:
-            raise StorageError(f"PostgreSQL refused the rows: {error}") from error
+            raise named(error, "PostgreSQL stopped the load") from error
     return Inserted(encoder.rows, encoder.digest)
 
 

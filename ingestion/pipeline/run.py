@@ -4,16 +4,18 @@ import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from billing.write import delete_rows
 from ingestion.attempts import ProgressReporter, begin_attempt
+from ingestion.database_errors import named
 from ingestion.deliveries.by_folder import observe_folders
 from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
-from ingestion.errors import DatabaseUnavailable, IngestionError, StorageError, UnexpectedError
+from ingestion.errors import IngestionError, OutOfMemory, UnexpectedError
 from ingestion.layouts.families import Family, family_of
+from ingestion.load_session import prepare_for_load
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.identify_new import NewFiles
@@ -26,6 +28,8 @@ from ingestion.publish import publish_of_file, publish_pending
 
 logger = logging.getLogger(__name__)
 
+# What Python says where memory for a thread's stack is refused.
+NO_THREAD = "can't start new thread"
 # Rows and bytes read so far.
 Progress = Callable[[int, int], None]
 
@@ -44,7 +48,7 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         try:
             _register_listing(client_connection, run, new_files)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with a listing is told by its run
-            return end_run(run, new_files.found, _named(error))
+            return end_run(run, new_files.found, _as_ours(error))
         end_run(run, new_files.found)
     publish_pending(Delivery.objects.filter(scope__export__connection=connection_id), manifest_unchanged)
     return run
@@ -63,10 +67,11 @@ def load(
             file = claim(source_file_id)
             if file is None:
                 return None
+            prepare_for_load()
             attempt = begin_attempt(file, actor)
             _settle(file, attempt, progress)
-    except (OperationalError, InterfaceError) as error:
-        raise DatabaseUnavailable(f"PostgreSQL went away during the load: {error}") from error
+    except (DatabaseError, InterfaceError) as error:
+        raise named(error, "PostgreSQL stopped the load, and nothing could be recorded") from error
     publish_of_file(source_file_id, manifest_unchanged)
     attempt.refresh_from_db(using="default")
     return attempt
@@ -119,7 +124,7 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
         with transaction.atomic():
             loaded = _transfer(file, attempt, progress)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
-        record_failure(file, attempt, _named(error))
+        record_failure(file, attempt, _as_ours(error))
         return
     record_success(file, attempt, loaded)
     _learn_family(file, loaded.names)
@@ -130,7 +135,6 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
     pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
     with ObjectReader(s3_client(access, f"a{attempt.pk}"), pinned) as reader:
         parsed = parse(lambda: reader, file.key, _limits())
-        _keep_session_alive()
         if attempt.is_reload:
             delete_rows(file.connection_id, file.pk)
         reporter = ProgressReporter(attempt)
@@ -165,24 +169,16 @@ def _limits() -> Limits:
     )
 
 
-def _named(error: Exception) -> IngestionError:
+def _as_ours(error: Exception) -> IngestionError:
     """What went wrong, as KCX's own error."""
     if isinstance(error, IngestionError):
         return error
-    if isinstance(error, (OperationalError, InterfaceError)):
-        return DatabaseUnavailable(f"PostgreSQL did not answer: {error}")
-    if isinstance(error, DatabaseError):
-        return StorageError(f"PostgreSQL refused: {error}")
+    if isinstance(error, (DatabaseError, InterfaceError)):
+        return named(error, "PostgreSQL stopped the work")
+    if isinstance(error, MemoryError) or str(error) == NO_THREAD:
+        return OutOfMemory(f"The worker reached its memory limit: {error or 'no more memory'}.")
     logger.error("Unexpected error", exc_info=error)
     return UnexpectedError(f"{type(error).__name__}: {error}")
-
-
-def _keep_session_alive() -> None:
-    """Let the server notice within a minute that this host has vanished, and free the file's lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL tcp_keepalives_idle = 30")
-        cursor.execute("SET LOCAL tcp_keepalives_interval = 10")
-        cursor.execute("SET LOCAL tcp_keepalives_count = 3")
 
 
 def _learn_family(file: SourceFile, names: tuple[str, ...]) -> None:

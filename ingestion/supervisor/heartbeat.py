@@ -3,10 +3,12 @@
 import ctypes
 import logging
 import os
+import resource
 import signal
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import Now
 from django_q.signals import post_execute, post_execute_in_worker, pre_execute
 
@@ -20,12 +22,15 @@ PR_SET_PDEATHSIG = 1
 
 
 def join_supervisor() -> None:
-    """In a supervised cluster: report every task, and stop taking tasks should the supervisor die."""
+    """In a supervised cluster: report every task, keep to the memory limit, end should the supervisor die."""
     if not os.environ.get(VARIABLE):
         return
     pre_execute.connect(_begun)
     post_execute_in_worker.connect(_ended)
     post_execute.connect(_recorded)
+    if limit := settings.KCX_WORKER_MEMORY_MB * 2**20:
+        # Inherited by every process of the cluster; counts the memory a process may write.
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     if sys.platform == "linux":
         # Of this process only: forked children do not inherit it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -30,3 +30,20 @@ def test_rows_and_progress_must_be_of_one_database(
 
 def test_the_settings_as_they_are_pass() -> None:
     assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"keepalives": 0}, "kcx.E003"),
+        ({"keepalives_idle": 7200}, "kcx.E003"),
+        ({"tcp_user_timeout": 0}, "kcx.E003"),
+        ({"options": ""}, "kcx.E004"),
+    ],
+)
+def test_a_dead_session_must_end_and_no_lock_be_waited_for_without_end(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], error: str
+) -> None:
+    options = settings.DATABASES["default"]["OPTIONS"]
+    monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", {**options, **change})
+    assert found() == [error]

@@ -1,0 +1,27 @@
+"""Translates what PostgreSQL refuses, once, into KCX's own errors: does waiting help?"""
+
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from ingestion.errors import (
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    IngestionError,
+    StorageError,
+)
+
+BY_SQLSTATE: dict[str, type[IngestionError]] = {"53100": DatabaseFull, "25006": DatabaseReadOnly}
+# Connection lost; rolled back in favour of another; out of resources; locked; stopped by its operator.
+PASSING_CLASSES = ("08", "40", "53", "55", "57")
+
+
+def named(error: DatabaseError | InterfaceError | psycopg.Error, doing: str) -> IngestionError:
+    """The error as KCX's own, with a sentence that begins with `doing`."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    state = (cause.sqlstate if isinstance(cause, psycopg.Error) else None) or ""
+    kind = BY_SQLSTATE.get(state)
+    if kind is None:
+        lost = isinstance(error, (OperationalError, InterfaceError, psycopg.OperationalError))
+        kind = DatabaseUnavailable if lost or state.startswith(PASSING_CLASSES) else StorageError
+    return kind(f"{doing}: {str(error).strip()}")

@@ -1,0 +1,175 @@
+"""No space, no writes, no session to spare, no memory: the load is tried later, and nothing is lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pytest
+from django.db import connection, connections
+
+from ingestion import tasks
+from ingestion.errors import DatabaseReadOnly, DatabaseUnavailable
+from ingestion.models import LoadAttempt, SourceFile
+from ingestion.pipeline import run
+from ingestion.reruns import retry
+from tests.builders import ClientUnderTest, csv_gz, parquet
+from tests.processes import python
+from tests.roles import login, roles_set_up
+from tests.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+KEY = "exports/lines/file.csv.gz"
+LOAD = """
+import os
+from ingestion.pipeline import run
+from ingestion.errors import IngestionError
+{before}
+try:
+    attempt = run.load({file}, "test")
+    print(attempt.outcome, attempt.error_code, flush=True)
+except IngestionError as error:
+    print("raised", error.code, error, flush=True)
+"""
+# So much more than the process has written already.
+LIMIT = """
+import re, resource
+written = int(re.search(r"VmData:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (written + {more}, written + {more}))
+"""
+
+
+@pytest.fixture
+def file(client_under_test: ClientUnderTest) -> SourceFile:
+    client_under_test.account.put_object(KEY, csv_gz("a,b\n1,2\n"))
+    client_under_test.discover()
+    return client_under_test.file(KEY)
+
+
+def execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def told_by(code: str, user: dict[str, str] | None = None) -> str:
+    with python(code, user) as process:
+        out, _ = process.communicate(timeout=120)
+    return out.strip()
+
+
+def assert_loads_now(client: ClientUnderTest, file: SourceFile) -> None:
+    retry(SourceFile.objects.filter(pk=file.pk))
+    attempt = run.load(file.pk, "test")
+    assert attempt
+    assert attempt.outcome == "SUCCEEDED"
+    assert client.rows(file.key)
+
+
+@contextmanager
+def no_space_for_rows(partition: str) -> Iterator[None]:
+    """The server answers a COPY as it does on a full disk: a disk of the test's own would need root."""
+    execute(
+        "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'could not extend file \"base/1\": No space left on device'"
+        " USING ERRCODE = 'disk_full'; END $$"
+    )
+    execute(f"CREATE TRIGGER no_space BEFORE INSERT ON {partition} FOR EACH ROW EXECUTE FUNCTION no_space()")
+    try:
+        yield
+    finally:
+        execute("DROP FUNCTION no_space() CASCADE")
+
+
+@contextmanager
+def read_only_database() -> Iterator[None]:
+    """Sessions that begin from now on may not write."""
+    name = connection.settings_dict["NAME"]
+    execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    connections.close_all()
+    try:
+        yield
+    finally:
+        execute("SET default_transaction_read_only = off")
+        execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        connections.close_all()
+
+
+def test_a_full_disk_fails_the_load_for_now_and_says_so(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_for_rows(f"billing_rawrow_{file.connection_id}"):
+        attempt = run.load(file.pk, "test")
+    assert attempt
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_full")
+    assert "No space left on device" in attempt.error_message
+    file.refresh_from_db()
+    assert (file.status, file.error_code) == ("FAILED", "database_full")
+    assert file.next_retry_at is not None
+    assert client_under_test.rows(KEY) == []
+    assert_loads_now(client_under_test, file)
+
+
+def test_a_database_that_takes_no_writes_records_nothing_and_loses_nothing(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with read_only_database(), pytest.raises(DatabaseReadOnly):
+        run.load(file.pk, "test")
+    assert not LoadAttempt.objects.exists()
+    assert_loads_now(client_under_test, file)
+
+
+def test_a_server_without_a_session_to_spare_leaves_the_file_as_it_was(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with roles_set_up() as roles:
+        execute(f'ALTER ROLE "{roles.loader}" CONNECTION LIMIT 1')
+        told = told_by(LOAD.format(before="", file=file.pk), login(roles.loader))
+        assert told.startswith(f"raised {DatabaseUnavailable.code} ")
+        assert "too many connections" in told
+        file.refresh_from_db()
+        assert file.status == "NEW"
+        execute(f'ALTER ROLE "{roles.loader}" CONNECTION LIMIT -1')
+        assert told_by(LOAD.format(before="", file=file.pk), login(roles.loader)) == "SUCCEEDED"
+    assert client_under_test.rows(KEY) == [["1", "2"]]
+
+
+def test_a_worker_out_of_memory_fails_the_load_for_now_and_lives(client_under_test: ClientUnderTest) -> None:
+    values = [str(number) * 4_000_000 for number in range(10)]
+    table = pa.table(dict.fromkeys("abc", values))
+    client_under_test.account.put_object("exports/large.parquet", parquet(table))
+    client_under_test.discover()
+    file = client_under_test.file("exports/large.parquet")
+    told = told_by(LOAD.format(before=LIMIT.format(more=50 * 2**20), file=file.pk))
+    assert told == "FAILED out_of_memory", "the process goes on, and can say what happened"
+    file.refresh_from_db()
+    assert (file.status, file.error_code) == ("FAILED", "out_of_memory")
+    assert file.next_retry_at is not None
+    assert client_under_test.rows(file.key) == []
+    assert_loads_now(client_under_test, file)
+
+
+def test_a_dead_database_is_waited_for_by_the_sweep_too(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with read_only_database(), pytest.raises(Exception, match="read-only"):
+        tasks.sweep()
+    tasks.sweep()
+    until(lambda: SourceFile.objects.filter(queued_at__isnull=False).exists(), "the file is queued")
+
+
+def test_the_servers_own_timeouts_do_not_end_a_load(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    def slowly(_rows: int, _bytes: int) -> None:
+        with connections["progress"].cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SELECT pg_sleep(0.5)")
+
+    execute("SET statement_timeout = '200ms'")
+    try:
+        attempt = run.load(file.pk, "test", slowly)
+    finally:
+        execute("RESET statement_timeout")
+    assert attempt
+    assert attempt.outcome == "SUCCEEDED"
+    assert client_under_test.rows(KEY) == [["1", "2"]]
