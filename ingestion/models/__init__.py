@@ -4,6 +4,7 @@ from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
+from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "Export",
     "ExportColumn",
     "LoadAttempt",
+    "Receipt",
+    "ReceiptChain",
     "SourceFile",
 ]
