@@ -23,10 +23,17 @@ def chained(previous_sha256: str, body: str) -> str:
     return hashlib.sha256(f"{previous_sha256}\n{body}".encode()).hexdigest()
 
 
-def write_file_receipt(file: SourceFile, parser: str) -> Receipt:
-    """The receipt of a load that succeeded. The last statements of the load's transaction."""
+def as_written(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as they are read back from a receipt."""
+    written: dict[str, Any] = json.loads(canonical(facts))
+    return written
+
+
+def file_facts(file: SourceFile) -> dict[str, Any]:
+    """What a file's receipt says that is in the registry too, and stays until the next load."""
     layout = file.layout
-    facts = {
+    return {
+        "source_file_id": file.pk,
         "bucket": file.connection.bucket,
         "key": file.key,
         "etag": file.etag,
@@ -39,17 +46,14 @@ def write_file_receipt(file: SourceFile, parser: str) -> Receipt:
         "rows": file.row_count,
         "rows_sha256": file.rows_sha256,
         "layout": layout and {"columns": len(layout.names), "sha256": layout.digest},
-        "parser": parser,
-        "attempts": _attempts(file),
     }
-    receipt = Receipt(connection_id=file.connection_id, kind=Kind.FILE, source_file=file)
-    return _append(receipt, {"source_file_id": file.pk, **facts})
 
 
-def write_delivery_receipt(delivery: Delivery) -> Receipt:
-    """The receipt of a delivery that became current. The last statements of the publishing transaction."""
+def delivery_facts(delivery: Delivery) -> dict[str, Any]:
+    """What a delivery's receipt says that stays on the delivery for ever."""
     scope = delivery.scope
-    facts = {
+    return {
+        "delivery_id": delivery.pk,
         "export": scope.export.name,
         "billing_period": scope.billing_period_start and f"{scope.billing_period_start:%Y-%m}",
         "key": scope.key,
@@ -59,10 +63,20 @@ def write_delivery_receipt(delivery: Delivery) -> Receipt:
         "delivered_at": delivery.delivered_at,
         "published_at": delivery.published_at,
         "restatement": delivery.restatement,
-        "files": _files(delivery),
     }
-    receipt = Receipt(connection_id=scope.export.connection_id, kind=Kind.DELIVERY, delivery=delivery)
-    return _append(receipt, {"delivery_id": delivery.pk, **facts})
+
+
+def write_file_receipt(file: SourceFile, parser: str) -> Receipt:
+    """The receipt of a load that succeeded. The last statements of the load's transaction."""
+    receipt = Receipt(connection_id=file.connection_id, kind=Kind.FILE, source_file=file)
+    return _append(receipt, {**file_facts(file), "parser": parser, "attempts": _attempts(file)})
+
+
+def write_delivery_receipt(delivery: Delivery) -> Receipt:
+    """The receipt of a delivery that became current. The last statements of the publishing transaction."""
+    connection_id = delivery.scope.export.connection_id
+    receipt = Receipt(connection_id=connection_id, kind=Kind.DELIVERY, delivery=delivery)
+    return _append(receipt, {**delivery_facts(delivery), "files": _files(delivery)})
 
 
 def last_of_file(field: str) -> Subquery:

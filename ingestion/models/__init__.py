@@ -6,6 +6,7 @@ from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
 from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
+from ingestion.models.verification import Verification
 
 __all__ = [
     "Client",
@@ -20,4 +21,5 @@ __all__ = [
     "Receipt",
     "ReceiptChain",
     "SourceFile",
+    "Verification",
 ]
