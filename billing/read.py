@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from django.db import connection
+from django.db.models import QuerySet
 from psycopg import sql
 
 from billing.models import RawRow
@@ -14,8 +15,28 @@ def rows_after(
     connection_id: int, source_file_id: int, row_number: int = 0, limit: int = 100
 ) -> list[RawRow]:
     """At most `limit` rows of the file, in file order, behind `row_number`."""
-    rows = RawRow.objects.filter(connection_id=connection_id, source_file_id=source_file_id)
+    rows = _rows_of(connection_id, source_file_id)
     return list(rows.filter(row_number__gt=row_number).order_by("row_number")[:limit])
+
+
+def values_between(
+    connection_id: int, source_file_id: int, first: int, last: int
+) -> dict[int, list[str | None]]:
+    """The cells of the file's rows `first` to `last`, by row number; a row that is not there is left out."""
+    rows = _rows_of(connection_id, source_file_id).filter(row_number__gte=first, row_number__lte=last)
+    return dict(rows.values_list("row_number", "values"))
+
+
+def count_rows(connection_id: int, source_file_id: int) -> int:
+    """How many rows of the file are stored."""
+    return _rows_of(connection_id, source_file_id).count()
+
+
+def rows_outside(connection_id: int, source_file_id: int, last: int, limit: int) -> tuple[int, list[int]]:
+    """How many rows of the file are not numbered 1 to `last`, and the numbers of the first `limit`."""
+    rows = _rows_of(connection_id, source_file_id).exclude(row_number__gte=1, row_number__lte=last)
+    numbers = rows.order_by("row_number").values_list("row_number", flat=True)
+    return rows.count(), list(numbers[:limit])
 
 
 def rows_digest(connection_id: int, source_file_id: int) -> str:
@@ -24,6 +45,10 @@ def rows_digest(connection_id: int, source_file_id: int) -> str:
     for data in _binary_rows(connection_id, source_file_id):
         digest.update(data)
     return digest.hexdigest()
+
+
+def _rows_of(connection_id: int, source_file_id: int) -> QuerySet[RawRow]:
+    return RawRow.objects.filter(connection_id=connection_id, source_file_id=source_file_id)
 
 
 def _binary_rows(connection_id: int, source_file_id: int) -> Iterator[bytes | memoryview]:

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from ingestion.drift import note_columns
 from ingestion.models import Delivery, DeliveryFile, DeliveryScope, SourceFile
+from ingestion.receipts import write_delivery_receipt
 from ingestion.restatements import compare
 
 Status = Delivery.Status
@@ -81,6 +82,7 @@ def publish(delivery_id: int) -> bool:
     delivery.status, delivery.published_at, delivery.reason = Status.CURRENT, now, ""
     delivery.save()
     note_columns(delivery)
+    write_delivery_receipt(delivery)
     return True
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -34,6 +35,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_files() -> Path:
     """The folder of real billing files."""
     return REAL_FILES
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The test database, in which append-only tables may be emptied: that is how a test ends."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'ingestion_no_truncate'"
+        )
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ingestion_no_truncate")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0003_attempt_evidence'),
+        ('ingestion', '0005_verifications'),
     ]
 
     operations = [

@@ -5,8 +5,10 @@ from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
+from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
 from ingestion.models.staff import StaffAction
+from ingestion.models.verification import Verification
 from ingestion.models.worker import Worker
 
 __all__ = [
@@ -20,7 +22,10 @@ __all__ = [
     "Export",
     "ExportColumn",
     "LoadAttempt",
+    "Receipt",
+    "ReceiptChain",
     "SourceFile",
     "StaffAction",
+    "Verification",
     "Worker",
 ]

@@ -65,9 +65,6 @@ class LoadAttempt(models.Model):
     progress_at = models.DateTimeField(null=True)
     rows = models.BigIntegerField(default=0)
     bytes_read = models.BigIntegerField(default=0, help_text="Bytes of the object read so far.")
-    receipt = models.JSONField(
-        default=dict, help_text="Digests, sizes, layout and parser of a load that succeeded."
-    )
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     next_action = models.TextField(blank=True)

@@ -126,8 +126,8 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
         record_failure(file, attempt, _as_ours(error))
         return
-    record_success(file, attempt, loaded)
     _learn_family(file, loaded.names)
+    record_success(file, attempt, loaded)
 
 
 def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loaded:

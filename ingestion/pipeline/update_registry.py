@@ -11,6 +11,7 @@ from django.utils import timezone
 from billing.layouts import store_layout
 from ingestion.errors import IngestionError, WorkerCrashed
 from ingestion.models import LoadAttempt, SourceFile
+from ingestion.receipts import write_file_receipt
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
@@ -56,7 +57,10 @@ def locked(files: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
 
 
 def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> None:
-    """INGESTED, with counts and digests; closes the attempt. In the load's transaction."""
+    """INGESTED, with counts and digests; closes the attempt and writes the receipt.
+
+    The last thing in the load's transaction: from here to the commit the connection's receipts are locked.
+    """
     file.layout = store_layout(loaded.names, loaded.types)
     file.status = Status.INGESTED
     file.ingested_at = timezone.now()
@@ -68,17 +72,8 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
     file.failures = 0
     file.next_retry_at = file.reload_requested_at = None
     file.save()
-    receipt = {
-        "etag": file.etag,
-        "size": file.size,
-        "object_sha256": loaded.object_sha256,
-        "rows": loaded.rows,
-        "rows_sha256": loaded.rows_sha256,
-        "layout_sha256": file.layout.digest,
-        "parser": loaded.parser,
-        "blank_lines": loaded.blank_lines,
-    }
-    _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read, receipt=receipt)
+    _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
+    write_file_receipt(file, {"parser": loaded.parser, "blank_lines": loaded.blank_lines})
 
 
 def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError) -> None:

@@ -1,9 +1,10 @@
 """What a row of the catalogue says: a file, and what must become of it."""
 
+import json
 from dataclasses import dataclass
 
 from billing.models import RawRow
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.models import LoadAttempt, Receipt, SourceFile
 from tests.builders import ClientUnderTest
 
 # Stands in the values of files that are refused: nothing KCX writes down may show it.
@@ -79,8 +80,14 @@ def _found(file: SourceFile, attempt: LoadAttempt) -> dict[str, object]:
         "column": attempt.error_column,
         "evidence": set(attempt.evidence),
         "columns": file.layout.names if file.layout else None,
-        "blank lines": attempt.receipt.get("blank_lines"),
+        "blank lines": _blank_lines(file),
     }
+
+
+def _blank_lines(file: SourceFile) -> int | None:
+    """As the file's receipt counts them."""
+    receipt = Receipt.objects.filter(source_file=file).first()
+    return json.loads(receipt.body)["blank_lines"] if receipt else None
 
 
 def _refused(case: Refused) -> dict[str, object]:

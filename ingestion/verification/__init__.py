@@ -1,0 +1,1 @@
+"""Compares what is stored with its digests, its receipts and the client's bucket."""

@@ -1,0 +1,97 @@
+"""Verifies files and connections, each in one snapshot of the database, and keeps what came of it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+
+from django.db import connection, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from ingestion.models import ClientConnection, SourceFile, Verification
+from ingestion.verification.bucket import compare_object
+from ingestion.verification.chain import Head, compare_chain, compare_registry, with_receipts_or_rows
+from ingestion.verification.report import Report
+from ingestion.verification.stored import compare_receipt, compare_rows
+
+logger = logging.getLogger(__name__)
+
+
+def verify_file(source_file_id: int, actor: str, *, against_s3: bool = False) -> Report:
+    """Compare one file with its digests, its receipt and, if asked, its object in the bucket."""
+    started = timezone.now()
+    with _one_snapshot():
+        file = SourceFile.objects.select_related("connection", "layout").get(pk=source_file_id)
+        report = Report(f"file {file.pk} {file.key}", file.pk)
+        compare_receipt(file, report)
+        compare_rows(file, report)
+        if against_s3 and file.status == SourceFile.Status.INGESTED:
+            compare_object(file, report)
+    _keep(report, file.connection, actor, started, against_s3=against_s3)
+    return report
+
+
+def verify_receipts(connection_id: int, actor: str, head: Head | None = None) -> Report:
+    """Compare a connection's receipts with each other, with an exported head and with the registry."""
+    started = timezone.now()
+    with _one_snapshot():
+        client_connection = ClientConnection.objects.get(pk=connection_id)
+        report = Report(f"receipts of {client_connection.name}")
+        compare_chain(client_connection, head, report)
+        compare_registry(client_connection, report)
+    _keep(report, client_connection, actor, started)
+    return report
+
+
+def verify_connection(
+    connection_id: int,
+    actor: str,
+    month: date | None = None,
+    head: Head | None = None,
+    *,
+    against_s3: bool = False,
+) -> Iterator[Report]:
+    """A connection's receipts, then its files one after the other; of one billing period, if given."""
+    yield verify_receipts(connection_id, actor, head)
+    files = with_receipts_or_rows(ClientConnection.objects.get(pk=connection_id))
+    if month:
+        files = files.filter(billing_period_start=month)
+    for file_id in list(files.values_list("pk", flat=True)):
+        yield verify_file(file_id, actor, against_s3=against_s3)
+
+
+def longest_unverified(count: int) -> list[int]:
+    """At most `count` ingested files, those never verified first, then by their last verification."""
+    ingested = SourceFile.objects.filter(status=SourceFile.Status.INGESTED)
+    last = ingested.annotate(verified_at=Max("verifications__ended_at"))
+    oldest_first = last.order_by(F("verified_at").asc(nulls_first=True), "pk")
+    return list(oldest_first.values_list("pk", flat=True)[:count])
+
+
+@contextmanager
+def _one_snapshot() -> Iterator[None]:
+    """All statements see the database as it is at the first of them: a reload beside it is not seen."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _keep(
+    report: Report, of: ClientConnection, actor: str, started: datetime, *, against_s3: bool = False
+) -> None:
+    kept = Verification.objects.create(
+        connection=of,
+        source_file_id=report.file_id,
+        actor=actor,
+        against_s3=against_s3,
+        started_at=started,
+        ended_at=timezone.now(),
+        outcome=report.outcome,
+        report=report.as_json(),
+    )
+    if report.outcome == Verification.Outcome.DIFFERENT:
+        logger.error(
+            "Verification %s found %s differences in %s", kept.pk, report.counts.total(), report.subject
+        )
