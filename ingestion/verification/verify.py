@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import date, datetime
 
 from django.db import connection, transaction
-from django.db.models import F, Max
 from django.utils import timezone
 
 from ingestion.models import ClientConnection, SourceFile, Verification
@@ -59,14 +58,6 @@ def verify_connection(
         files = files.filter(billing_period_start=month)
     for file_id in list(files.values_list("pk", flat=True)):
         yield verify_file(file_id, actor, against_s3=against_s3)
-
-
-def longest_unverified(count: int) -> list[int]:
-    """At most `count` ingested files, those never verified first, then by their last verification."""
-    ingested = SourceFile.objects.filter(status=SourceFile.Status.INGESTED)
-    last = ingested.annotate(verified_at=Max("verifications__ended_at"))
-    oldest_first = last.order_by(F("verified_at").asc(nulls_first=True), "pk")
-    return list(oldest_first.values_list("pk", flat=True)[:count])
 
 
 @contextmanager
