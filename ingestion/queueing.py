@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from ingestion.models import ClientConnection, Export, SourceFile
+from ingestion.models import ClientConnection, Export, SourceFile, Verification
 from ingestion.pipeline.update_registry import due, locked
 
 # A file whose task has not begun it by then is queued again: the task may be lost.
@@ -42,6 +42,31 @@ def queue_due_discoveries() -> int:
 def queue_discovery(connection_id: int) -> None:
     """Queue one discovery."""
     async_task("ingestion.tasks.discover", connection_id, task_name=f"discover connection {connection_id}")
+
+
+def queue_verification(source_file_id: int, *, against_s3: bool) -> None:
+    """Queue a verification of one file."""
+    task = "verify_file_against_s3" if against_s3 else "verify_file"
+    async_task(f"ingestion.tasks.{task}", source_file_id, task_name=f"verify file {source_file_id}")
+
+
+def queue_verification_of_connection(connection_id: int) -> None:
+    """Queue a verification of a connection's receipts and files, as they are stored."""
+    async_task(
+        "ingestion.tasks.verify_connection", connection_id, task_name=f"verify connection {connection_id}"
+    )
+
+
+def queue_verification_sample(count: int) -> int:
+    """Queue a verification against S3 of so many files, those not verified for longest; answers how many."""
+    last = Verification.objects.filter(source_file=OuterRef("pk"), against_s3=True).order_by("-ended_at")
+    ingested = SourceFile.objects.filter(
+        status=SourceFile.Status.INGESTED, connection__enabled=True, connection__client__enabled=True
+    ).annotate(verified_at=Subquery(last.values("ended_at")[:1]))
+    sample = ingested.order_by(F("verified_at").asc(nulls_first=True), "pk")[:count]
+    for file in sample:
+        queue_verification(file.pk, against_s3=True)
+    return len(sample)
 
 
 def release_tasks() -> int:

@@ -10,10 +10,12 @@ from django_q.models import Schedule
 PLAIN: dict[str, Any] = {"repeats": -1, "args": None, "kwargs": None, "hook": None, "cluster": None}
 EVERY_MINUTE: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.MINUTES, "minutes": 1}
 EVERY_NIGHT: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.DAILY}
+EVERY_WEEK: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.WEEKLY}
 SCHEDULES: dict[str, dict[str, Any]] = {
     "kcx:tick": {**EVERY_MINUTE, "func": "ingestion.tasks.tick"},
     "kcx:sweep": {**EVERY_MINUTE, "func": "ingestion.tasks.sweep"},
     "kcx:analyze": {**EVERY_NIGHT, "func": "ingestion.tasks.analyze"},
+    "kcx:verify-sample": {**EVERY_WEEK, "func": "ingestion.tasks.verify_sample"},
 }
 
 
@@ -31,6 +33,6 @@ def ensure_schedules(**_signal: object) -> None:
 
 def _first_run(wanted: dict[str, Any]) -> datetime:
     now = timezone.now()
-    if wanted["schedule_type"] == Schedule.DAILY:
+    if wanted["schedule_type"] != Schedule.MINUTES:
         return now.astimezone(UTC).replace(hour=3, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return now

@@ -1,5 +1,6 @@
 """What the queue runs. Every task may be lost, run twice or run at the same time elsewhere."""
 
+from django.conf import settings
 from django.db import transaction
 
 from billing.partitions import analyze as analyze_rows
@@ -8,6 +9,7 @@ from ingestion.discovery_runs import close_dead_runs
 from ingestion.models import LoadAttempt
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
+from ingestion.verification import verify
 
 ACTOR = "schedule"
 
@@ -40,6 +42,27 @@ def discover(connection_id: int) -> None:
 def load(source_file_id: int) -> None:
     """Load one file, if it is due."""
     run.load(source_file_id, ACTOR)
+
+
+def verify_file(source_file_id: int) -> None:
+    """Compare a file's rows with its digests and its receipt."""
+    verify.verify_file(source_file_id, ACTOR)
+
+
+def verify_file_against_s3(source_file_id: int) -> None:
+    """Compare every cell of a file with the object in the bucket, too."""
+    verify.verify_file(source_file_id, ACTOR, against_s3=True)
+
+
+def verify_connection(connection_id: int) -> None:
+    """Compare a connection's receipts, and each of its files as it is stored."""
+    for _ in verify.verify_connection(connection_id, ACTOR):
+        pass  # every report is kept, and a difference is logged
+
+
+def verify_sample() -> None:
+    """Every week: verify KCX_VERIFY_WEEKLY_FILES files against S3, those not verified for longest."""
+    queueing.queue_verification_sample(settings.KCX_VERIFY_WEEKLY_FILES)
 
 
 def analyze() -> None:

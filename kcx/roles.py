@@ -22,6 +22,7 @@ NEVER_REWRITTEN = {
     "ingestion_loadattempt": {"id", "source_file_id", "actor", "worker", "is_reload", "started_at"},
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
 }
+APPEND_ONLY = {"ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
 # Signs of life are no history: a worker removes the rows of those long gone.
 FORGOTTEN = {"ingestion_worker"}
 # By name: a new table is closed to readers until it is entered here.
@@ -37,7 +38,10 @@ READ = {
     "ingestion_export",
     "ingestion_exportcolumn",
     "ingestion_loadattempt",
+    "ingestion_receipt",
+    "ingestion_receiptchain",
     "ingestion_sourcefile",
+    "ingestion_verification",
 }
 
 
@@ -133,6 +137,8 @@ def loader_rights(relation: Relation) -> list[sql.Composable]:
     if relation.is_view or relation.name in FIXED:
         return [sql.SQL("SELECT")]
     rights: list[sql.Composable] = [sql.SQL("SELECT"), sql.SQL("INSERT")]
+    if relation.name in APPEND_ONLY:
+        return rights
     if relation.name in NEVER_REWRITTEN:
         kept = NEVER_REWRITTEN[relation.name]
         columns = [sql.Identifier(column) for column in relation.columns if column not in kept]

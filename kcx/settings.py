@@ -153,6 +153,8 @@ KCX_MAX_RATIO_FROM_BYTES = env.int("KCX_MAX_RATIO_FROM_BYTES", default=2**30)
 KCX_AWS_SECONDS = env.float("KCX_AWS_SECONDS", default=180)
 # A gigabyte then takes 4.7 hours at most: less than a task's six.
 KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**10)
+# So many files are verified against S3 each week, those not verified for longest.
+KCX_VERIFY_WEEKLY_FILES = env.int("KCX_VERIFY_WEEKLY_FILES", default=0)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
 
 LOGGING = {

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
+from ingestion.admin.receipts import verify_connections
 from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
 from ingestion.onboarding import policies_of
@@ -47,7 +48,7 @@ class ClientConnectionAdmin(NeverDeleted):
     list_select_related = ["client"]
     search_fields = ["name", "bucket", "prefix", "client__name"]
     autocomplete_fields = ["client"]
-    actions = ["discover_now"]
+    actions = ["discover_now", verify_connections]
     fieldsets = [
         (None, {"fields": ["client", "name", "enabled", "load_new_exports", "load_history"]}),
         ("Where the exports are", {"fields": ["bucket", "prefix", "region", "bucket_owner", "kms_key_arn"]}),
@@ -61,6 +62,10 @@ class ClientConnectionAdmin(NeverDeleted):
         fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
         frozen = list(ClientConnection.FROZEN) if obj and obj.files.exists() else []
         return fixed + frozen
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """May this person ask for verifications?"""
+        return request.user.has_perm("ingestion.operate_sourcefile")
 
     @admin.display(description="Policies of the role")
     def role_policies(self, connection: ClientConnection) -> str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
+from ingestion.admin.receipts import verify_against_s3, verify_stored
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.queueing import queue_loads
 from ingestion.reruns import reprocess, retry
@@ -72,7 +73,7 @@ class SourceFileAdmin(HistoryAdmin):
     list_filter = ["status", LoadingNowFilter, PeriodFilter, "connection__client", "connection"]
     list_select_related = ["connection"]
     search_fields = ["key", "etag", "error_code"]
-    actions = ["retry_now", "reprocess_now"]
+    actions = ["retry_now", "reprocess_now", verify_stored, verify_against_s3]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
         """Each file with whether it is loading now."""
@@ -81,7 +82,7 @@ class SourceFileAdmin(HistoryAdmin):
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """May this person ask for retries and reloads?"""
-        return request.user.has_perm("ingestion.change_sourcefile")
+        return request.user.has_perm("ingestion.operate_sourcefile")
 
     @display(
         description="Status",

@@ -38,6 +38,7 @@ def test_migrate_makes_every_schedule_once_however_often_it_runs() -> None:
         "kcx:tick": ("ingestion.tasks.tick", Schedule.MINUTES, 1),
         "kcx:sweep": ("ingestion.tasks.sweep", Schedule.MINUTES, 1),
         "kcx:analyze": ("ingestion.tasks.analyze", Schedule.DAILY, None),
+        "kcx:verify-sample": ("ingestion.tasks.verify_sample", Schedule.WEEKLY, None),
     }
     assert {row["repeats"] for row in first.values()} == {-1}, "for ever"
     migrate()

@@ -65,7 +65,8 @@ def head_of(client: ClientUnderTest) -> str:
 
 def tamper(*statements: str) -> None:
     """As the database's owner can: with every trigger that is in the way switched off."""
-    tables = ["ingestion_receipt", "ingestion_receiptchain", "ingestion_sourcefile", "ingestion_delivery"]
+    tables = ["receipt", "receiptchain", "sourcefile", "delivery", "loadattempt"]
+    tables = [f"ingestion_{name}" for name in tables]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'billing_rawrow'::regclass"

@@ -1,0 +1,86 @@
+"""Admin pages of receipts and verifications, and the actions that ask for a verification."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from ingestion import queueing
+from ingestion.admin.history import HistoryAdmin
+from ingestion.models import ClientConnection, Receipt, SourceFile, Verification
+from ingestion.staff_actions import record
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(HistoryAdmin):
+    list_display = ["sequence", "connection", "kind", "source_file", "delivery", "created_at", "sha256"]
+    list_filter = ["kind", "connection"]
+    list_select_related = ["connection", "source_file", "delivery__scope__export__connection"]
+    search_fields = ["sha256"]
+    exclude = ["body"]
+    readonly_fields = ["receipt"]
+
+    @admin.display(description="Receipt")
+    def receipt(self, receipt: Receipt) -> str:
+        """Its text, laid out; what is hashed is the text without the layout."""
+        return format_html(
+            "<pre>{}</pre>", json.dumps(json.loads(receipt.body), indent=2, ensure_ascii=False)
+        )
+
+
+@admin.register(Verification)
+class VerificationAdmin(HistoryAdmin):
+    list_display = ["id", "connection", "source_file", "outcome_label", "against_s3", "ended_at", "actor"]
+    list_filter = ["outcome", "against_s3", "connection"]
+    list_select_related = ["connection", "source_file"]
+    exclude = ["report"]
+    readonly_fields = ["told"]
+
+    @display(
+        description="Outcome",
+        ordering="outcome",
+        label={"Equal": "success", "Different": "danger", "Could not be compared": "warning"},
+    )
+    def outcome_label(self, verification: Verification) -> str:
+        """The outcome, coloured."""
+        return verification.get_outcome_display()
+
+    @admin.display(description="Report")
+    def told(self, verification: Verification) -> str:
+        """The first differences, and how many there are of each kind."""
+        return format_html("<pre>{}</pre>", json.dumps(verification.report, indent=2, ensure_ascii=False))
+
+
+@admin.action(description="Verify what is stored", permissions=["operate"])
+def verify_stored(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile]) -> None:
+    """Queue a comparison of each file's rows with its digests and its receipt."""
+    _verify(model_admin, request, files, "verify")
+
+
+@admin.action(description="Verify against S3", permissions=["operate"])
+def verify_against_s3(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile]) -> None:
+    """Queue a comparison of every cell with the object in the client's bucket."""
+    _verify(model_admin, request, files, "verify against S3")
+
+
+@admin.action(description="Verify what is stored", permissions=["operate"])
+def verify_connections(
+    model_admin: Any, request: HttpRequest, connections: QuerySet[ClientConnection]
+) -> None:
+    """Queue a comparison of each connection's receipts and files."""
+    for connection in connections:
+        record(request.user.get_username(), "verify", connection=connection)
+        queueing.queue_verification_of_connection(connection.pk)
+    model_admin.message_user(request, f"{len(connections)} verifications queued; see Verifications.")
+
+
+def _verify(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile], action: str) -> None:
+    chosen = SourceFile.objects.filter(pk__in=list(files.values_list("pk", flat=True)), status="INGESTED")
+    for file in chosen.select_related("connection"):
+        record(request.user.get_username(), action, source_file=file)
+        queueing.queue_verification(file.pk, against_s3=action != "verify")
+    model_admin.message_user(request, f"{len(chosen)} verifications queued; see Verifications.")
