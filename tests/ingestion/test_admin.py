@@ -219,8 +219,8 @@ class TestActions:
             assert Export.objects.get().decision == decision
         assert LogEntry.objects.filter(object_id=str(export.pk)).count() == 2
 
-    def test_whoever_may_change_files_may_ask_for_them(self, export: Export) -> None:
-        operator, broken = staff("view", "change"), failed(export)
+    def test_whoever_may_operate_files_may_ask_for_them(self, export: Export) -> None:
+        operator, broken = staff("view", "change", "operate"), failed(export)
         act(operator, "retry_now", broken)
         act(operator, "discover_now", export.connection)
         assert queued() == [("load", broken.pk), ("discover", export.connection_id)]

@@ -78,6 +78,7 @@ def test_a_load_leaves_a_receipt_that_says_all_of_it(client_under_test: ClientUn
             "sha256": hashlib.sha256(b'[["a","b"],["string","string"]]').hexdigest(),
         },
         "parser": body["parser"],
+        "blank_lines": 0,
         "attempts": [
             {
                 "number": 1,

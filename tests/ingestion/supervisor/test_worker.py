@@ -120,6 +120,16 @@ def test_a_dead_sentinel_leaves_no_orphans_and_the_work_goes_on(client_under_tes
         assert_loaded(file)
 
 
+def test_every_process_that_takes_tasks_keeps_to_the_memory_limit(client_under_test: ClientUnderTest) -> None:
+    with worker(**IMPATIENT, KCX_WORKER_MEMORY_MB="2000"):
+        until(working, "the cluster works")
+        limits = {process.rlimit(psutil.RLIMIT_DATA) for process in titled("idle")}
+        assert limits == {(2000 * 2**20, 2000 * 2**20)}
+        file = small_file(client_under_test)
+        tasks.sweep()
+        assert_loaded(file)
+
+
 def test_sigterm_lets_a_running_load_finish(client_under_test: ClientUnderTest, big_file: SourceFile) -> None:
     with worker(**IMPATIENT) as running:
         tasks.sweep()
