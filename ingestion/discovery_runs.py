@@ -14,9 +14,6 @@ from ingestion.pipeline.identify_new import Discovery
 Outcome = DiscoveryRun.Outcome
 # The first half of the advisory lock's key; the second is the connection's id.
 LOCK_CLASS = 0x4B4358
-# What a role that loads may write to a run that began; the rest of the audit it may only add.
-CLOSING = ["outcome", "ended_at", "listed", "listed_bytes", "registered", "counts"]
-CLOSING += ["error_code", "error_message", "next_action"]
 
 
 @contextmanager
@@ -52,15 +49,24 @@ def begin_run(client_connection: ClientConnection, actor: str) -> DiscoveryRun:
 
 
 def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = None) -> DiscoveryRun:
-    """Close the run with what was found, and with the error that ended it early."""
-    run.outcome = Outcome.FAILED if error else Outcome.SUCCEEDED
-    run.ended_at = timezone.now()
-    run.listed, run.listed_bytes, run.registered = found.listed, found.listed_bytes, found.registered
-    run.counts = dict(found.counts)
+    """Close the run with what was found, and with the error that ended it early.
+
+    A run that was closed meanwhile stays as it was told: a worker that loses its session loses the lock, and
+    another one may have taken over.
+    """
+    told = {
+        "outcome": Outcome.FAILED if error else Outcome.SUCCEEDED,
+        "ended_at": timezone.now(),
+        "listed": found.listed,
+        "listed_bytes": found.listed_bytes,
+        "registered": found.registered,
+        "counts": dict(found.counts),
+    }
     if error:
-        run.error_code, run.error_message, run.next_action = error.code, str(error), error.next_action
-    run.save(update_fields=CLOSING)
-    if not error:
+        told |= {"error_code": error.code, "error_message": str(error), "next_action": error.next_action}
+    closed = DiscoveryRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING).update(**told)
+    run.refresh_from_db()
+    if closed and not error:
         ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
     return run
 
@@ -70,6 +76,6 @@ def _close(dead: QuerySet[DiscoveryRun]) -> int:
         outcome=Outcome.FAILED,
         ended_at=timezone.now(),
         error_code=WorkerCrashed.code,
-        error_message="The worker died during the discovery.",
+        error_message="The worker died, or lost its session, during the discovery.",
     )
     return closed

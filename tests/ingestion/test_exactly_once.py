@@ -13,9 +13,10 @@ from django_q.models import OrmQ
 
 from billing.read import rows_digest
 from ingestion import tasks
-from ingestion.discovery_runs import LOCK_CLASS
+from ingestion.discovery_runs import LOCK_CLASS, begin_run, end_run
 from ingestion.models import ClientConnection, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline import run
+from ingestion.pipeline.identify_new import Discovery
 from ingestion.queueing import queue_due_discoveries
 from tests.builders import ClientUnderTest, csv_gz
 from tests.processes import python
@@ -27,6 +28,7 @@ ROWS = 30_000
 KEY = "exports/lines/big.csv.gz"
 LOAD_ON_DEMAND = """
 from ingestion.pipeline import run
+from ingestion.pipeline.identify_new import Discovery
 print("ready", flush=True)
 input()
 attempt = run.load({file}, "racer")
@@ -35,6 +37,7 @@ print(attempt.outcome if attempt else "left alone", flush=True)
 STOP_INSIDE_COPY = """
 import time
 from ingestion.pipeline import run
+from ingestion.pipeline.identify_new import Discovery
 def report(rows, bytes_read):
     if rows:
         print("inside COPY", flush=True)
@@ -147,3 +150,14 @@ def test_a_discovery_whose_worker_died_is_closed_by_the_sweep_and_due_again(
     dead.refresh_from_db()
     assert (dead.outcome, dead.error_code) == ("FAILED", "worker_crashed")
     assert queue_due_discoveries() == 1
+
+
+def test_a_discovery_that_lost_its_session_does_not_rewrite_what_another_told(
+    client_under_test: ClientUnderTest,
+) -> None:
+    began = begin_run(client_under_test.connection, "slow")
+    tasks.sweep()  # it holds no lock any more, as if its session had been ended
+    told = end_run(began, Discovery(listed=5))
+    assert (told.outcome, told.error_code, told.listed) == ("FAILED", "worker_crashed", 0)
+    client_under_test.connection.refresh_from_db()
+    assert client_under_test.connection.last_discovered_at is None
