@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -54,7 +55,7 @@ def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = 
     A run that was closed meanwhile stays as it was told: a worker that loses its session loses the lock, and
     another one may have taken over.
     """
-    told = {
+    told: dict[str, Any] = {
         "outcome": Outcome.FAILED if error else Outcome.SUCCEEDED,
         "ended_at": timezone.now(),
         "listed": found.listed,
