@@ -11,6 +11,7 @@ from django_q.tasks import async_task
 
 from ingestion.models import ClientConnection, Export, SourceFile, Verification
 from ingestion.pipeline.update_registry import due, locked
+from ingestion.staff_actions import record
 
 # A file whose task has not begun it by then is queued again: the task may be lost.
 QUEUED_AGAIN_AFTER = timedelta(minutes=15)
@@ -42,6 +43,23 @@ def queue_due_discoveries() -> int:
 def queue_discovery(connection_id: int) -> None:
     """Queue one discovery."""
     async_task("ingestion.tasks.discover", connection_id, task_name=f"discover connection {connection_id}")
+
+
+@transaction.atomic
+def request_discovery(connection: ClientConnection, person: str) -> None:
+    """Queue a discovery that a person asks for; its run and the record name the person."""
+    ClientConnection.objects.filter(pk=connection.pk).update(discovery_requested_by=person)
+    record(person, "discover", connection=connection)
+    queue_discovery(connection.pk)
+
+
+@transaction.atomic
+def discovery_requested_by(connection_id: int) -> str:
+    """Who asked for the discovery that begins now, once; '' where the schedule did."""
+    connections = ClientConnection.objects.filter(pk=connection_id)
+    asked = connections.select_for_update(no_key=True).values_list("discovery_requested_by", flat=True).get()
+    connections.update(discovery_requested_by="")
+    return asked
 
 
 def queue_verification(source_file_id: int, *, against_s3: bool) -> None:

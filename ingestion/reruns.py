@@ -1,4 +1,4 @@
-"""What staff ask for: retry failed files, reprocess ingested ones, ingest a connection now."""
+"""What staff ask for, each recorded with who and why: retry, reprocess, skip, release, ingest now."""
 
 from collections.abc import Iterator
 
@@ -8,20 +8,35 @@ from django.db.models import QuerySet
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.run import Progress
-from ingestion.pipeline.update_registry import request_reload, retry_now
+from ingestion.pipeline.update_registry import release as release_skipped
+from ingestion.pipeline.update_registry import request_reload, retry_now, skip_by_staff
 from ingestion.queueing import waiting_files
+from ingestion.staff_actions import record
 
 
 @transaction.atomic
-def retry(files: QuerySet[SourceFile]) -> list[int]:
+def retry(files: QuerySet[SourceFile], person: str = "", reason: str = "") -> list[int]:
     """Make the failed ones among `files` due now; answers which. Those loading now are left alone."""
-    return retry_now(files)
+    return _recorded(retry_now(files, person), "retry", person, reason)
 
 
 @transaction.atomic
-def reprocess(files: QuerySet[SourceFile]) -> list[int]:
+def reprocess(files: QuerySet[SourceFile], person: str = "", reason: str = "") -> list[int]:
     """Ask for a reload of the ingested ones among `files`, and make the failed ones due; answers which."""
-    return request_reload(files) + retry_now(files)
+    due = request_reload(files, person) + retry_now(files, person)
+    return _recorded(due, "reprocess", person, reason)
+
+
+@transaction.atomic
+def skip(files: QuerySet[SourceFile], person: str, reason: str) -> list[int]:
+    """Leave out those of `files` that are not loaded; answers which. Deliveries that need them wait."""
+    return _recorded(skip_by_staff(files), "skip", person, reason)
+
+
+@transaction.atomic
+def release(files: QuerySet[SourceFile], person: str, reason: str) -> list[int]:
+    """Let those of `files` that a person skipped be loaded after all; answers which."""
+    return _recorded(release_skipped(files, person), "release", person, reason)
 
 
 def waiting(connection: ClientConnection | None = None) -> list[int]:
@@ -36,3 +51,11 @@ def load_each(files: list[int], actor: str, progress: Progress) -> Iterator[tupl
     """Load the files one after the other, in this process."""
     for file_id in files:
         yield file_id, run.load(file_id, actor, progress)
+
+
+def _recorded(files: list[int], action: str, person: str, reason: str) -> list[int]:
+    """The same files, each with a record of what this person did to it."""
+    if person:
+        for file in SourceFile.objects.filter(pk__in=files).select_related("connection"):
+            record(person, action, source_file=file, reason=reason)
+    return files

@@ -6,7 +6,7 @@ from django.db import transaction
 from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
 from ingestion.discovery_runs import close_dead_runs
-from ingestion.models import LoadAttempt
+from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
 from ingestion.verification import verify
@@ -35,13 +35,14 @@ def sweep() -> None:
 
 def discover(connection_id: int) -> None:
     """List one connection, then queue a load for each file that waits, newest billing period first."""
-    run.discover(connection_id, ACTOR)
+    run.discover(connection_id, queueing.discovery_requested_by(connection_id) or ACTOR)
     queueing.queue_loads()
 
 
 def load(source_file_id: int) -> None:
     """Load one file, if it is due."""
-    run.load(source_file_id, ACTOR)
+    file = SourceFile.objects.filter(pk=source_file_id).only("requested_by").first()
+    run.load(source_file_id, (file and file.requested_by) or ACTOR)
 
 
 def verify_file(source_file_id: int) -> None:

@@ -15,7 +15,7 @@ from ingestion.models import Client, ClientConnection
 from ingestion.onboarding import policies_of
 from ingestion.plan import plan
 from ingestion.plan_text import plans_as_text
-from ingestion.queueing import queue_discovery
+from ingestion.queueing import request_discovery
 
 
 class NeverDeleted(ModelAdmin):
@@ -89,13 +89,16 @@ class ClientConnectionAdmin(NeverDeleted):
             return "Known after the first discovery."
         return format_html("<pre>{}</pre>", plans_as_text({connection.name: plan(connection)}).strip())
 
-    @admin.action(description="Discover now", permissions=["change"])
+    def has_discover_permission(self, request: HttpRequest) -> bool:
+        """May this person ask for discoveries?"""
+        return request.user.has_perm("ingestion.discover_clientconnection")
+
+    @admin.action(description="Discover now", permissions=["discover"])
     def discover_now(self, request: HttpRequest, connections: QuerySet[ClientConnection]) -> None:
         """Queue a discovery of each chosen connection that is enabled."""
         enabled = connections.filter(enabled=True, client__enabled=True)
         for connection in enabled:
-            queue_discovery(connection.pk)
-            self.log_change(request, connection, "Asked for a discovery.")
+            request_discovery(connection, request.user.get_username())
         disabled = connections.count() - len(enabled)
         told = f"{len(enabled)} discoveries queued." + (
             f" {disabled} disabled left alone." if disabled else ""

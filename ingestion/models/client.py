@@ -76,6 +76,7 @@ class ClientConnection(models.Model):
     discover_every = models.DurationField(default=timedelta(hours=1))
     next_discovery_at = models.DateTimeField(default=timezone.now)
     last_discovered_at = models.DateTimeField(null=True, editable=False)
+    discovery_requested_by = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

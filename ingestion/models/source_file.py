@@ -25,6 +25,7 @@ class SourceFile(models.Model):
         ARCHIVED = "ARCHIVED", "In an archive storage class: the client must restore it"
         REPLACED = "REPLACED", "Replaced before it was read"
         GONE = "GONE", "Gone before load"
+        BY_STAFF = "BY_STAFF", "Skipped by staff"
 
     connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="files")
     export = models.ForeignKey(Export, models.PROTECT, null=True, related_name="files")
@@ -55,6 +56,9 @@ class SourceFile(models.Model):
     )
     reload_requested_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True, help_text="When a load task was last queued for it.")
+    requested_by = models.CharField(
+        max_length=200, blank=True, help_text="The person whose wish the next load is; empty: the schedule's."
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -8,6 +8,7 @@ from django.db import DatabaseError, InterfaceError, transaction
 
 from billing.write import delete_rows
 from ingestion.attempts import ProgressReporter, begin_attempt
+from ingestion.caps import caps
 from ingestion.database_errors import named
 from ingestion.deliveries.by_folder import observe_folders
 from ingestion.deliveries.by_manifest import ManifestDeliveries
@@ -21,7 +22,7 @@ from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
 from ingestion.pipeline.list_files import list_files
-from ingestion.pipeline.parse import Limits, parse
+from ingestion.pipeline.parse import parse
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 from ingestion.pipeline.update_registry import Loaded, claim, record_failure, record_success
 from ingestion.publish import publish_of_file, publish_pending
@@ -134,7 +135,7 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
     access = access_of(file.connection)
     pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
     with ObjectReader(s3_client(access, f"a{attempt.pk}"), pinned) as reader:
-        parsed = parse(lambda: reader, file.key, _limits())
+        parsed = parse(lambda: reader, file.key, caps())
         if attempt.is_reload:
             delete_rows(file.connection_id, file.pk)
         reporter = ProgressReporter(attempt)
@@ -155,18 +156,6 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loa
             parser=parsed.parser,
             blank_lines=parsed.blank_lines(),
         )
-
-
-def _limits() -> Limits:
-    return Limits(
-        row_bytes=settings.KCX_MAX_ROW_BYTES,
-        value_bytes=settings.KCX_MAX_VALUE_BYTES,
-        columns=settings.KCX_MAX_COLUMNS,
-        rows=settings.KCX_MAX_ROWS,
-        total_bytes=settings.KCX_MAX_DECODED_BYTES,
-        ratio=settings.KCX_MAX_RATIO,
-        ratio_from=settings.KCX_MAX_RATIO_FROM_BYTES,
-    )
 
 
 def _as_ours(error: Exception) -> IngestionError:

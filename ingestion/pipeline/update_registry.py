@@ -70,6 +70,7 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
     file.rows_sha256 = loaded.rows_sha256
     file.error_code = file.error_message = file.next_action = file.skip_reason = ""
     file.failures = 0
+    file.requested_by = ""
     file.next_retry_at = file.reload_requested_at = None
     file.save()
     _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
@@ -82,6 +83,7 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
     A failed reload leaves the file as it was: only the attempt tells, and when the reload is tried again.
     """
     file.failures += 1
+    file.requested_by = ""
     file.next_retry_at = timezone.now() + _pause(file.failures) if error.transient else None
     if file.status == Status.INGESTED:
         if not error.transient:
@@ -132,7 +134,7 @@ def record_crash(attempt: LoadAttempt) -> bool:
 def skip_vanished(files: Iterable[int], reason: SourceFile.SkipReason) -> int:
     """SKIPPED: versions that were overwritten or deleted before they were loaded. In a transaction."""
     waiting = locked(SourceFile.objects.filter(pk__in=files, status__in=[Status.NEW, Status.FAILED]))
-    return _update(waiting, status=Status.SKIPPED, skip_reason=reason, next_retry_at=None, failures=0)
+    return len(_touch(waiting, status=Status.SKIPPED, skip_reason=reason, next_retry_at=None, failures=0))
 
 
 def skip_older(files: QuerySet[SourceFile]) -> int:
@@ -140,35 +142,50 @@ def skip_older(files: QuerySet[SourceFile]) -> int:
     unlisted = Q(status=Status.SKIPPED, skip_reason=SourceFile.SkipReason.UNLISTED)
     unloaded = locked(files.filter(unlisted | Q(status__in=[Status.NEW, Status.FAILED])))
     values = {"skip_reason": SourceFile.SkipReason.OLDER, "next_retry_at": None, "failures": 0}
-    return _update(unloaded, status=Status.SKIPPED, **values)
+    return len(_touch(unloaded, status=Status.SKIPPED, **values))
 
 
 def want(files: Iterable[int]) -> int:
-    """NEW: skipped versions that a wanted delivery lists, and that can be read now. In a transaction."""
-    skipped = locked(SourceFile.objects.filter(pk__in=files, status=Status.SKIPPED))
-    return _update(skipped, status=Status.NEW, skip_reason="", queued_at=None, failures=0)
+    """NEW: skipped versions that a wanted delivery lists, and that can be read now. In a transaction.
+
+    What a person skipped stays skipped until a person releases it.
+    """
+    by_staff = Q(skip_reason=SourceFile.SkipReason.BY_STAFF)
+    skipped = locked(SourceFile.objects.filter(~by_staff, pk__in=files, status=Status.SKIPPED))
+    return len(_touch(skipped, status=Status.NEW, skip_reason="", queued_at=None, failures=0))
 
 
-def retry_now(files: QuerySet[SourceFile]) -> list[int]:
+def skip_by_staff(files: QuerySet[SourceFile]) -> list[int]:
+    """SKIPPED: files that are not loaded, nor loading now; answers which. In a transaction."""
+    unloaded = locked(files.filter(status__in=[Status.NEW, Status.FAILED]))
+    values = {"skip_reason": SourceFile.SkipReason.BY_STAFF, "next_retry_at": None, "failures": 0}
+    return _touch(unloaded, status=Status.SKIPPED, **values)
+
+
+def release(files: QuerySet[SourceFile], requested_by: str = "") -> list[int]:
+    """NEW: files that a person skipped; answers which. In a transaction."""
+    skipped = locked(files.filter(status=Status.SKIPPED, skip_reason=SourceFile.SkipReason.BY_STAFF))
+    values = {"error_code": "", "error_message": "", "next_action": "", "queued_at": None}
+    return _touch(skipped, status=Status.NEW, skip_reason="", requested_by=requested_by, **values)
+
+
+def retry_now(files: QuerySet[SourceFile], requested_by: str = "") -> list[int]:
     """Make failed files due at once, unless they are loading now; answers which. In a transaction."""
     failed = locked(files.filter(status=Status.FAILED))
-    return _touch(failed, next_retry_at=timezone.now(), queued_at=None)
+    return _touch(failed, next_retry_at=timezone.now(), queued_at=None, requested_by=requested_by)
 
 
-def request_reload(files: QuerySet[SourceFile]) -> list[int]:
+def request_reload(files: QuerySet[SourceFile], requested_by: str = "") -> list[int]:
     """Ask for a reload of ingested files that are not loading now; answers which. In a transaction."""
     ingested = locked(files.filter(status=Status.INGESTED))
-    return _touch(ingested, reload_requested_at=timezone.now(), next_retry_at=None, queued_at=None)
+    values = {"next_retry_at": None, "queued_at": None, "requested_by": requested_by}
+    return _touch(ingested, reload_requested_at=timezone.now(), **values)
 
 
 def _touch(files: QuerySet[SourceFile], **values: Any) -> list[int]:
     ids = list(files.values_list("pk", flat=True))
     SourceFile.objects.filter(pk__in=ids).update(**values)
     return ids
-
-
-def _update(files: QuerySet[SourceFile], **values: Any) -> int:
-    return len(_touch(files, **values))
 
 
 def _pause(failures: int) -> timedelta:

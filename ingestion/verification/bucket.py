@@ -1,10 +1,9 @@
 """Compares a file's stored rows, cell by cell, with its object, streamed again from the bucket."""
 
-from django.conf import settings
-
 from billing.read import rows_outside, values_between
+from ingestion.caps import caps
 from ingestion.errors import BadFileError, IngestionError
-from ingestion.formats.contract import Limits, ParsedFile
+from ingestion.formats.contract import ParsedFile
 from ingestion.models import SourceFile
 from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.parse import parse
@@ -22,7 +21,7 @@ def compare_object(file: SourceFile, report: Report) -> None:
         access = access_of(file.connection)
         pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
         with ObjectReader(s3_client(access, f"v{file.pk}"), pinned) as reader:
-            parsed = parse(lambda: reader, file.key, Limits(row_bytes=settings.KCX_MAX_ROW_BYTES))
+            parsed = parse(lambda: reader, file.key, caps())
             _compare_columns(file, parsed, report)
             _compare_cells(file, parsed, report)
             report.expect("object_sha256", "Digest of the object", file.object_sha256, reader.sha256())
