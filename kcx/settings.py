@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.templatetags.static import static
 
 from kcx.local import local_secret_key
 
@@ -165,4 +166,10 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }
 
-UNFOLD = {"SITE_TITLE": "KCX", "SITE_HEADER": "KCX", "SITE_SUBHEADER": "Raw AWS billing ingestion"}
+UNFOLD = {
+    "SITE_TITLE": "KCX",
+    "SITE_HEADER": "KCX",
+    "SITE_SUBHEADER": "Raw AWS billing ingestion",
+    "STYLES": [lambda _request: static("kcx/kcx.css")],
+    "SCRIPTS": [lambda _request: static("kcx/times.js")],
+}

@@ -1,0 +1,58 @@
+"""How figures and times look on every page: bytes, counts, durations, and times with UTC on hover."""
+
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils.html import format_html
+
+register = template.Library()
+
+NOTHING = "–"  # noqa: RUF001  # a dash where there is no figure
+BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+@register.filter
+def bytes_text(value: float | None) -> str:
+    """As `1.5 GiB`; a dash for None."""
+    if value is None:
+        return NOTHING
+    unit = 0
+    # Not 1024: 1023.97 KiB would be rounded to a unit that is never shown.
+    while abs(value) >= 1023.95 and unit < len(BINARY_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:,.0f} B" if unit == 0 else f"{value:,.1f} {BINARY_UNITS[unit]}"
+
+
+@register.filter
+def count_text(value: float | None) -> str:
+    """As `1,234,567`; a dash for None."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def duration_text(value: timedelta | float | None) -> str:
+    """The two largest parts of a time span (a timedelta, or seconds), as `2 h 5 min`; a dash for None."""
+    if value is None:
+        return NOTHING
+    left = int(value.total_seconds() if isinstance(value, timedelta) else value)
+    parts: list[tuple[int, str]] = []
+    for name, seconds in SPANS:
+        whole, left = divmod(max(left, 0), seconds)
+        if whole or parts:
+            parts.append((whole, name))
+    return " ".join(f"{whole} {name}" for whole, name in parts[:2] if whole) or "0 s"
+
+
+@register.filter
+def time_tag(value: datetime | None) -> str:
+    """A `<time>` element: UTC in its title, its text in UTC until times.js tells the reader's zone."""
+    if value is None:
+        return NOTHING
+    utc = value.astimezone(UTC)
+    return format_html(
+        '<time class="kcx-time" datetime="{}" title="{} UTC">{} UTC</time>',
+        utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        utc.strftime("%Y-%m-%d %H:%M:%S"),
+        utc.strftime("%Y-%m-%d %H:%M"),
+    )

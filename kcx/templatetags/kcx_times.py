@@ -1,0 +1,8 @@
+"""The same times for templates that only need times: `{% load kcx_times %}`, then `value|time_tag`."""
+
+from django import template
+
+from kcx.templatetags.kcx_format import time_tag
+
+register = template.Library()
+register.filter("time_tag", time_tag)
