@@ -19,10 +19,10 @@ def rows_after(
     return list(rows.filter(row_number__gt=row_number).order_by("row_number")[:limit])
 
 
-def rows_with(  # noqa: PLR0913  # one question, six parts
+def rows_with(
     connection_id: int, source_file_id: int, column: int, text: str, row_number: int = 0, limit: int = 100
 ) -> list[RawRow]:
-    """At most `limit` rows of the file behind `row_number` whose cell in `column` (0-based) contains `text`."""
+    """At most `limit` rows behind `row_number` whose cell in `column` (0-based) contains `text`."""
     contains = Q(**{f"values__{column}__contains": text})
     rows = _rows_of(connection_id, source_file_id).filter(contains, row_number__gt=row_number)
     return list(rows.order_by("row_number")[:limit])

@@ -54,7 +54,11 @@ def ask(
     if reason := request.POST.get("reason", "").strip():
         _grant(model_admin, request, chosen, WISHES[name], reason)
         only = chosen.first() if chosen.count() == 1 else None
-        return HttpResponseRedirect(reverse("admin:ingestion_sourcefile_change", args=[only.pk])) if only else None
+        return (
+            HttpResponseRedirect(reverse("admin:ingestion_sourcefile_change", args=[only.pk]))
+            if only
+            else None
+        )
     context = {
         **model_admin.admin_site.each_context(request),
         "title": WISHES[name].title,

@@ -8,6 +8,7 @@ from django.utils.html import format_html, format_html_join
 from ingestion.admin.clients import NeverDeleted
 from ingestion.drift import names_that_differ_by_case
 from ingestion.models import Export
+from ingestion.staff_actions import record
 
 
 @admin.register(Export)
@@ -73,5 +74,7 @@ class ExportAdmin(NeverDeleted):
         for export in exports:
             export.decision = decision
             export.save(update_fields=["decision"])
-            self.log_change(request, export, f"Decided: {export.get_decision_display()}.")
+            action = f"export: {'load' if decision == Export.Decision.LOAD else 'do not load'}"
+            person = request.user.get_username()
+            record(person, action, connection=export.connection, detail={"export": export.name})
         self.message_user(request, f"{len(exports)} exports decided.", messages.SUCCESS)

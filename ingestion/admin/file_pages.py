@@ -166,6 +166,4 @@ def _page(
         "file": file,
         "opts": SourceFile._meta,
     }
-    return TemplateResponse(
-        request, f"admin/ingestion/sourcefile/{name}.html", {**everywhere, **context}
-    )
+    return TemplateResponse(request, f"admin/ingestion/sourcefile/{name}.html", {**everywhere, **context})

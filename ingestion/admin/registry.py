@@ -2,19 +2,24 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path
+from django.utils.html import format_html
 from unfold.decorators import display
 
+from ingestion.admin.asking import ask
+from ingestion.admin.file_pages import file_page, passport_page, rows_page
 from ingestion.admin.history import HistoryAdmin
+from ingestion.admin.paging import BoundedPaginator
 from ingestion.admin.receipts import verify_against_s3, verify_stored
 from ingestion.models import LoadAttempt, SourceFile
-from ingestion.queueing import queue_loads
-from ingestion.reruns import reprocess, retry
 
+LONGEST_KEY = 100
 RUNNING = Exists(LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING))
 
 
@@ -61,28 +66,60 @@ class LoadingNowFilter(admin.SimpleListFilter):
 @admin.register(SourceFile)
 class SourceFileAdmin(HistoryAdmin):
     list_display = [
-        "key",
+        "short_key",
         "state",
         "connection",
-        "billing_period_start",
-        "row_count",
-        "size",
+        "period",
+        "rows",
+        "bytes",
         "what_is_wrong",
         "next_action",
     ]
     list_filter = ["status", LoadingNowFilter, PeriodFilter, "connection__client", "connection"]
     list_select_related = ["connection"]
-    search_fields = ["key", "etag", "error_code"]
-    actions = ["retry_now", "reprocess_now", verify_stored, verify_against_s3]
+    search_fields = ["key"]  # there is a search: get_search_results says which
+    search_help_text = "A part of a key, in its own case; or a whole ETag or error code"
+    paginator = BoundedPaginator
+    actions = ["retry_now", "reprocess_now", "skip_now", "release_now", verify_stored, verify_against_s3]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
         """Each file with whether it is loading now."""
         files: QuerySet[SourceFile] = super().get_queryset(request)
         return files.annotate(loading=RUNNING)
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SourceFile], search_term: str
+    ) -> tuple[QuerySet[SourceFile], bool]:
+        """By a part of the key, in its own case (S3 tells keys apart by it), a whole ETag or error code."""
+        term = search_term.strip()
+        wanted = Q(key__contains=term) | Q(etag__in=[term, f'"{term}"']) | Q(error_code=term)
+        return (queryset.filter(wanted) if term else queryset), False
+
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """May this person ask for retries and reloads?"""
         return request.user.has_perm("ingestion.operate_sourcefile")
+
+    @admin.display(description="Key", ordering="key")
+    def short_key(self, file: SourceFile) -> str:
+        """The key, cut in its middle where it is long; all of it on hover."""
+        key = file.key
+        short = key if len(key) <= LONGEST_KEY else f"{key[:30]} … {key[-60:]}"
+        return format_html('<span class="kcx-long" title="{}">{}</span>', key, short)
+
+    @admin.display(description="Billing period", ordering="billing_period_start")
+    def period(self, file: SourceFile) -> str:
+        """As 2026-03."""
+        return f"{file.billing_period_start:%Y-%m}" if file.billing_period_start else "-"
+
+    @admin.display(description="Rows", ordering="row_count")
+    def rows(self, file: SourceFile) -> str:
+        """How many are stored."""
+        return "-" if file.row_count is None else f"{file.row_count:,}"
+
+    @admin.display(description="Size", ordering="size")
+    def bytes(self, file: SourceFile) -> str:
+        """Of the object, readable."""
+        return filesizeformat(file.size)
 
     @display(
         description="Status",
@@ -101,26 +138,50 @@ class SourceFileAdmin(HistoryAdmin):
         return file.get_skip_reason_display() or "-"
 
     @admin.action(description="Retry", permissions=["operate"])
-    def retry_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> None:
-        """Queue the failed ones among the chosen files."""
-        self._queued(request, files, retry(_plain(files)), "retry")
+    def retry_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> HttpResponse | None:
+        """Ask why, then load the failed ones among the chosen files again."""
+        return ask(self, request, files, "retry_now")
 
     @admin.action(description="Reprocess", permissions=["operate"])
-    def reprocess_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> None:
-        """Queue a reload of the ingested ones among the chosen files, and the failed ones."""
-        self._queued(request, files, reprocess(_plain(files)), "reprocess")
+    def reprocess_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> HttpResponse | None:
+        """Ask why, then replace the rows of the ingested ones, and retry the failed ones."""
+        return ask(self, request, files, "reprocess_now")
 
-    def _queued(self, request: HttpRequest, files: QuerySet[SourceFile], due: list[int], what: str) -> None:
-        chosen = files.count()
-        queued = queue_loads(SourceFile.objects.filter(pk__in=due))
-        for file in SourceFile.objects.filter(pk__in=due):
-            self.log_change(request, file, f"Asked for: {what}.")
-        told = f"{queued} of {chosen} files queued to {what}."
-        if queued < len(due):
-            told += f" {len(due) - queued} wait: for room in the queue, or because they are not to be loaded."
-        self.message_user(request, told, messages.SUCCESS if queued else messages.WARNING)
+    @admin.action(description="Skip", permissions=["operate"])
+    def skip_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> HttpResponse | None:
+        """Ask why, then leave out those that are not loaded."""
+        return ask(self, request, files, "skip_now")
 
+    @admin.action(description="Release", permissions=["operate"])
+    def release_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> HttpResponse | None:
+        """Ask why, then load those after all that staff skipped."""
+        return ask(self, request, files, "release_now")
 
-def _plain(files: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
-    """The same files without the list's annotations and order, so that they can be locked."""
-    return SourceFile.objects.filter(pk__in=list(files.values_list("pk", flat=True)))
+    def get_urls(self) -> list[URLPattern]:
+        """The rows of a file, and each row's passport, beside the usual pages."""
+        view = self.admin_site.admin_view
+        own = [
+            path(
+                "<int:pk>/rows/",
+                view(rows_page),
+                {"model_admin": self},
+                name="ingestion_sourcefile_rows",
+            ),
+            path(
+                "<int:pk>/rows/<int:number>/",
+                view(passport_page),
+                {"model_admin": self},
+                name="ingestion_sourcefile_row",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The life of one file: nothing on it is edited."""
+        if request.method != "GET":
+            raise PermissionDenied
+        if not object_id.isdecimal():
+            raise Http404
+        return file_page(self, request, int(object_id))

@@ -43,4 +43,6 @@ def compare_row(file: SourceFile, number: int) -> RowComparison:
                     return RowComparison(tuple(difference.sentence for difference in found))
     except IngestionError as error:
         return RowComparison(not_compared=f"{error} {error.next_action}")
-    return RowComparison((f"The object has {rows:,} rows: row {number:,} is stored, the object does not have it.",))
+    return RowComparison(
+        (f"The object has {rows:,} rows: row {number:,} is stored, the object does not have it.",)
+    )

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -27,7 +26,10 @@ from ingestion.models import (
     ExportColumn,
     LoadAttempt,
     SourceFile,
+    StaffAction,
 )
+from ingestion.pipeline.update_registry import want
+from ingestion.publish import settle
 from tests.ingestion.registered import (
     a_connection,
     a_delivery,
@@ -101,9 +103,20 @@ def text_of(browser: Browser, path: str, **parameters: object) -> str:
     return answer.content.decode()
 
 
-def act(browser: Browser, action: str, *chosen: Any) -> HttpResponse:
-    data = {"action": action, "_selected_action": [one.pk for one in chosen], "index": 0}
+def act(browser: Browser, action: str, *chosen: Any, **more: str) -> HttpResponse:
+    data = {"action": action, "_selected_action": [one.pk for one in chosen], "index": 0, **more}
     return browser.post(address(type(chosen[0])), data, secure=True, follow=True)
+
+
+def ask(browser: Browser, action: str, *chosen: Any, reason: str = "AWS mended it") -> HttpResponse:
+    """What `act` does for wishes that need a reason: the page asks, and is answered."""
+    page = act(browser, action, *chosen)
+    assert 'name="reason"' in page.content.decode()
+    return act(browser, action, *chosen, reason=reason)
+
+
+def told(action: StaffAction) -> tuple[object, ...]:
+    return action.actor, action.action, action.connection_id, action.source_file_id, action.reason
 
 
 def queued() -> list[tuple[str, int]]:
@@ -155,7 +168,7 @@ def test_every_list_and_every_page_opens(who: str, request: pytest.FixtureReques
 
 def test_what_a_client_writes_is_shown_and_never_run(chief: Browser) -> None:
     everything = one_of_each(HOSTILE)
-    act(chief, "retry_now", everything[3])
+    ask(chief, "retry_now", everything[3], reason=HOSTILE)
     act(chief, "discover_now", everything[1])
     pages = [address(model) for model in VIEWED]
     pages += [address(type(one), page, one.pk) for one in everything for page in ("change", "history")]
@@ -173,14 +186,45 @@ class TestActions:
         answer = act(chief, "discover_now", export.connection, disabled)
         assert queued() == [("discover", export.connection_id)]
         assert "1 discoveries queued. 1 disabled left alone." in answer.content.decode()
-        assert LogEntry.objects.get().object_id == str(export.connection_id)
+        assert told(StaffAction.objects.get()) == ("chief", "discover", export.connection_id, None, "")
 
     def test_retry_queues_the_failed_ones(self, chief: Browser, export: Export) -> None:
         broken, fine = failed(export), ingested(export)
-        answer = act(chief, "retry_now", broken, fine)
+        answer = ask(chief, "retry_now", broken, fine)
         assert queued() == [("load", broken.pk)]
-        assert "1 of 2 files queued to retry." in answer.content.decode()
-        assert LogEntry.objects.get().object_id == str(broken.pk)
+        assert "Retry: 1 of 2 files." in answer.content.decode()
+        whose = export.connection_id, broken.pk
+        assert told(StaffAction.objects.get()) == ("chief", "retry", *whose, "AWS mended it")
+        broken.refresh_from_db()
+        assert broken.requested_by == "chief"
+
+    @pytest.mark.parametrize("reason", ["", "   "])
+    def test_nothing_is_done_without_a_reason(self, chief: Browser, export: Export, reason: str) -> None:
+        broken = failed(export)
+        answer = act(chief, "retry_now", broken, reason=reason)
+        assert "Give a reason." in answer.content.decode()
+        assert queued() == []
+        assert not StaffAction.objects.exists()
+
+    def test_what_staff_skip_stays_skipped_until_it_is_released(self, chief: Browser, export: Export) -> None:
+        broken = failed(export)
+        delivery = a_delivery(a_scope(export), broken, listed_keys=[broken.key])
+        ask(chief, "skip_now", broken, reason="A test file of the client's")
+        with transaction.atomic():
+            want([broken.pk])
+        settle(delivery.pk)
+        broken.refresh_from_db()
+        delivery.refresh_from_db()
+        assert (broken.status, broken.skip_reason) == ("SKIPPED", "BY_STAFF")
+        assert delivery.reason == f"Skipped by staff: {broken.key}"
+        ask(chief, "release_now", broken, reason="It is none")
+        settle(delivery.pk)
+        broken.refresh_from_db()
+        delivery.refresh_from_db()
+        assert (broken.status, broken.skip_reason, broken.error_code) == ("NEW", "", "")
+        assert (delivery.status, delivery.reason) == ("PENDING", "")
+        assert queued() == [("load", broken.pk)]
+        assert list(StaffAction.objects.values_list("action", flat=True)) == ["release", "skip"]
 
     def test_reprocess_queues_the_ingested_ones_and_the_failed_ones(
         self, chief: Browser, export: Export
@@ -190,9 +234,9 @@ class TestActions:
             ingested(export),
             a_file(export, status="SKIPPED", skip_reason="GONE"),
         )
-        answer = act(chief, "reprocess_now", broken, fine, skipped)
+        answer = ask(chief, "reprocess_now", broken, fine, skipped)
         assert sorted(queued()) == [("load", broken.pk), ("load", fine.pk)]
-        assert "2 of 3 files queued to reprocess." in answer.content.decode()
+        assert "Reprocess: 2 of 3 files." in answer.content.decode()
         fine.refresh_from_db()
         assert fine.reload_requested_at is not None
         assert (fine.status, fine.row_count) == ("INGESTED", 0), "its rows stay until the new ones are there"
@@ -202,7 +246,7 @@ class TestActions:
     ) -> None:
         broken = failed(export)
         for _ in range(2):
-            act(chief, "retry_now", broken)
+            ask(chief, "retry_now", broken)
         assert set(queued()) == {("load", broken.pk)}
 
     def test_files_of_a_disabled_client_are_not_queued_and_the_message_says_so(
@@ -210,18 +254,24 @@ class TestActions:
     ) -> None:
         broken = failed(export)
         Client.objects.update(enabled=False)
-        assert "0 of 1 files queued to retry" in act(chief, "retry_now", broken).content.decode()
+        answer = ask(chief, "retry_now", broken)
+        assert "Retry: 1 of 1 files. 1 wait" in answer.content.decode()
         assert queued() == []
 
     def test_exports_are_decided_and_the_decision_is_recorded(self, chief: Browser, export: Export) -> None:
         for action, decision in (("ignore", Export.Decision.IGNORE), ("load", Export.Decision.LOAD)):
             act(chief, action, export)
             assert Export.objects.get().decision == decision
-        assert LogEntry.objects.filter(object_id=str(export.pk)).count() == 2
+        actions = StaffAction.objects.order_by("pk").values_list("action", "connection", "detail")
+        whose = {"export": export.name}
+        assert list(actions) == [
+            ("export: do not load", export.connection_id, whose),
+            ("export: load", export.connection_id, whose),
+        ]
 
     def test_whoever_may_operate_files_may_ask_for_them(self, export: Export) -> None:
-        operator, broken = staff("view", "change", "operate"), failed(export)
-        act(operator, "retry_now", broken)
+        operator, broken = staff("view", "change", "operate", "discover"), failed(export)
+        ask(operator, "retry_now", broken)
         act(operator, "discover_now", export.connection)
         assert queued() == [("load", broken.pk), ("discover", export.connection_id)]
 
@@ -234,16 +284,17 @@ class TestActions:
         for model in VIEWED:
             text = text_of(viewer, address(model))
             assert 'name="action"' not in text
-            for action in ("discover_now", "retry_now", "reprocess_now", "delete_selected"):
+            for action in ("discover_now", "retry_now", "reprocess_now", "skip_now", "delete_selected"):
                 assert action not in text
         act(viewer, "discover_now", export.connection)
-        act(viewer, "retry_now", file)
-        act(viewer, "reprocess_now", loaded)
+        act(viewer, "retry_now", file, reason="because")
+        act(viewer, "skip_now", file, reason="because")
+        act(viewer, "reprocess_now", loaded, reason="because")
         act(viewer, "ignore", export)
         assert queued() == []
         assert Export.objects.get().decision == Export.Decision.LOAD
         assert list(SourceFile.objects.order_by("pk").values()) == before
-        assert LogEntry.objects.count() == 0
+        assert StaffAction.objects.count() == 0
 
     def test_following_a_link_changes_nothing(self, chief: Browser, export: Export) -> None:
         file = failed(export)
