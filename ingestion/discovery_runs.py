@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ingestion.access.state import note_discovery
 from ingestion.errors import IngestionError, WorkerCrashed
 from ingestion.models import ClientConnection, DiscoveryRun
 from ingestion.pipeline.identify_new import Discovery
@@ -20,17 +21,20 @@ CLOSING += ["error_code", "error_message", "next_action"]
 
 
 @contextmanager
-def one_at_a_time(connection_id: int) -> Iterator[bool]:
-    """True inside where no other session discovers this connection; a dead session's lock is free."""
+def one_at_a_time(connection_id: int, lock_class: int = LOCK_CLASS) -> Iterator[bool]:
+    """True inside where no other session discovers this connection (or does what else `lock_class` is of).
+
+    A dead session's lock is free.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, connection_id])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock_class, connection_id])
         alone: bool = cursor.fetchone()[0]
     try:
         yield alone
     finally:
         if alone:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, connection_id])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [lock_class, connection_id])
 
 
 def close_dead_runs() -> int:
@@ -60,7 +64,9 @@ def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = 
     if error:
         run.error_code, run.error_message, run.next_action = error.code, str(error), error.next_action
     run.save(update_fields=CLOSING)
-    if not error:
+    if error:
+        note_discovery(run)
+    else:
         ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
     return run
 

@@ -152,6 +152,8 @@ KCX_MAX_RATIO_FROM_BYTES = env.int("KCX_MAX_RATIO_FROM_BYTES", default=2**30)
 KCX_AWS_SECONDS = env.float("KCX_AWS_SECONDS", default=180)
 # A gigabyte then takes 4.7 hours at most: less than a task's six.
 KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**10)
+# IAM may take so many seconds to make a new role or policy known; an access check waits for it.
+KCX_IAM_SECONDS = env.float("KCX_IAM_SECONDS", default=10)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
 
 LOGGING = {

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import IAMRequestBase
 from moto.s3 import models as s3_models
-from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
+from moto.s3.exceptions import BucketAccessDeniedError, MissingBucket, S3ClientError
 from moto.s3.models import s3_backends
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -44,6 +44,14 @@ def _refuse_unpaid(request: BaseResponse, bucket: str) -> None:
         raise BucketAccessDeniedError(bucket=bucket)
 
 
+def _refuse_what_is_not_there(request: BaseResponse, bucket: str) -> None:
+    """Names of buckets are no secret in AWS: whoever asks for one that does not exist is told so."""
+    if request.method == "HEAD":
+        raise HTTPException(response=Response("", 404))
+    if request.method == "GET":
+        raise MissingBucket(bucket=bucket)
+
+
 def _region_of(bucket: str) -> str:
     partition, owner = s3_backends.bucket_accounts[bucket]
     region: str = s3_backends[owner][partition].get_bucket(bucket).region_name
@@ -71,6 +79,8 @@ def s3_controls() -> Iterator[None]:
         request: BaseResponse, bucket_name: str | None = None, key_name: str | None = None
     ) -> None:
         exists = bucket_name in s3_backends.bucket_accounts
+        if bucket_name is not None and not exists:
+            _refuse_what_is_not_there(request, bucket_name)
         if bucket_name is None or not exists:
             authorize(request, bucket_name=bucket_name, key_name=key_name)
             return
