@@ -33,11 +33,12 @@ class DemoExport:
 
 @dataclass(frozen=True)
 class DemoClient:
-    """One client: its account, and the exports AWS delivers there."""
+    """One client: its account, the exports AWS delivers there, and whether its role is made as KCX asks."""
 
     name: str
     account: ClientAccount
     exports: tuple[DemoExport, ...]
+    asks_for_external_id: bool = True
 
 
 LEGACY = ExportSpec("cur/", "hourly", Family.LEGACY_CUR, Mode.CREATE_NEW, "csv.gz")
@@ -62,6 +63,12 @@ CLIENTS = (
             DemoExport(FOCUS, focus12_csv_gz, 3000, (2, 1)),
             DemoExport(CUR_2, cur2_parquet, 1500, (1, 2)),
         ),
+    ),
+    DemoClient(
+        "Drizzle Media",
+        ClientAccount("210000000004", "drizzle-billing", "exports/"),
+        (DemoExport(FOCUS, focus12_csv_gz, 500, (1,)),),
+        asks_for_external_id=False,
     ),
 )
 
