@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import count
+from typing import Any
 
 from kcx.simulated_aws.accounts import ClientAccount
 from kcx.simulated_aws.deliveries import BillingService
@@ -39,6 +40,13 @@ class DemoClient:
     account: ClientAccount
     exports: tuple[DemoExport, ...]
     asks_for_external_id: bool = True
+
+    def make_role(self, trust: dict[str, Any], permissions: dict[str, Any]) -> None:
+        """The client makes its role of what KCX sent; one leaves the external id out."""
+        if not self.asks_for_external_id:
+            (statement,) = trust["Statement"]
+            del statement["Condition"]
+        self.account.put_role(trust, permissions)
 
 
 LEGACY = ExportSpec("cur/", "hourly", Family.LEGACY_CUR, Mode.CREATE_NEW, "csv.gz")

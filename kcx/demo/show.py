@@ -76,11 +76,8 @@ def _onboard(client: DemoClient, children: Children, say: Say) -> BillingService
         *("--load-new-exports", "--json"),
     )
     made = json.loads(told)
-    trust = made["trust_policy"]
-    if not client.asks_for_external_id:
-        del trust["Statement"][0]["Condition"]
     account.create_bucket()
-    account.put_role(trust, made["permission_policy"])
+    client.make_role(made["trust_policy"], made["permission_policy"])
     service = deliver_history(client)
     say(f"{client.name}: s3://{account.bucket}/{account.prefix} as {account.role_arn}")
     connection = ("--connection", str(made["connection_id"]))
