@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from ingestion import errors
+from ingestion import access_errors, errors
 
 BY_CODE: dict[str, type[errors.IngestionError]] = {
     "AccessDenied": errors.AccessDenied,
@@ -32,6 +32,8 @@ BY_CODE: dict[str, type[errors.IngestionError]] = {
     "InvalidClientTokenId": errors.NoIdentity,
     "SignatureDoesNotMatch": errors.NoIdentity,
 }
+# How STS says what S3 calls RequestTimeTooSkewed.
+SKEWED = ("Signature expired", "Signature not yet current")
 
 
 @contextmanager
@@ -51,10 +53,15 @@ def translated(doing: str) -> Iterator[None]:
 
 def _named(error: ClientError) -> type[errors.IngestionError]:
     code = error.response.get("Error", {}).get("Code", "")
+    message = error.response.get("Error", {}).get("Message", "")
     if code == "AccessDenied" and error.operation_name == "AssumeRole":
         return errors.AssumeRoleDenied
     if code.startswith("KMS.") or (code == "AccessDenied" and "kms:" in str(error)):
         return errors.KmsDenied
+    if code == "AccessDenied" and "explicit deny" in message:
+        return access_errors.ExplicitDeny
+    if code == "SignatureDoesNotMatch" and message.startswith(SKEWED):
+        return errors.ClockSkew
     return BY_CODE.get(code, errors.S3Unavailable)
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ingestion.access.state import note_discovery
 from ingestion.errors import IngestionError, WorkerCrashed
 from ingestion.models import ClientConnection, DiscoveryRun
 from ingestion.pipeline.identify_new import Discovery
@@ -18,17 +19,20 @@ LOCK_CLASS = 0x4B4358
 
 
 @contextmanager
-def one_at_a_time(connection_id: int) -> Iterator[bool]:
-    """True inside where no other session discovers this connection; a dead session's lock is free."""
+def one_at_a_time(connection_id: int, lock_class: int = LOCK_CLASS) -> Iterator[bool]:
+    """True inside where no other session discovers this connection (or does what else `lock_class` is of).
+
+    A dead session's lock is free.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, connection_id])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock_class, connection_id])
         alone: bool = cursor.fetchone()[0]
     try:
         yield alone
     finally:
         if alone:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, connection_id])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [lock_class, connection_id])
 
 
 def close_dead_runs() -> int:
@@ -67,7 +71,11 @@ def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = 
         told |= {"error_code": error.code, "error_message": str(error), "next_action": error.next_action}
     closed = DiscoveryRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING).update(**told)
     run.refresh_from_db()
-    if closed and not error:
+    if not closed:
+        return run
+    if error:
+        note_discovery(run)
+    else:
         ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
     return run
 

@@ -12,13 +12,14 @@ from ingestion.deadline import ask
 from ingestion.models import Client, ClientConnection
 from ingestion.pipeline.assume_role import CONFIG
 from ingestion.policies import Policy, permission_policy, trust_policy
+from ingestion.staff_actions import record
 
 
 @dataclass(frozen=True, slots=True)
 class Enabling:
     """Enable at once, load whatever appears; `reason` says why without a passed access check."""
 
-    reason: str = ""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def policies_of(connection: ClientConnection) -> tuple[Policy, Policy]:
 
 
 @transaction.atomic
-def onboard(client_name: str, values: dict[str, Any], enabling: Enabling | None = None) -> Onboarded:
+def onboard(
+    client_name: str, values: dict[str, Any], enabling: Enabling | None = None, actor: str = "command line"
+) -> Onboarded:
     """Create the connection (and the client, if new) from a ClientConnection's own field names.
 
     Raises ValidationError where a value is refused, IngestionError where KCX's account is not known;
@@ -63,6 +66,9 @@ def onboard(client_name: str, values: dict[str, Any], enabling: Enabling | None 
         connection.unverified_reason = enabling.reason
     connection.full_clean()
     connection.save()
+    record(actor, "onboard", connection=connection)
+    if enabling:
+        record(actor, "enable", connection=connection, reason=enabling.reason, detail={"verified": False})
     return Onboarded(connection, *policies_of(connection))
 
 

@@ -4,17 +4,18 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from ingestion.models import ClientConnection, Export, SourceFile, Verification
+from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, Verification
 from ingestion.pipeline.update_registry import due, locked
 from ingestion.staff_actions import record
 
 # A file whose task has not begun it by then is queued again: the task may be lost.
 QUEUED_AGAIN_AFTER = timedelta(minutes=15)
+CHECKED_EVERY = timedelta(days=7)
 
 
 def waiting_files() -> QuerySet[SourceFile]:
@@ -85,6 +86,34 @@ def queue_verification_sample(count: int) -> int:
     for file in sample:
         queue_verification(file.pk, against_s3=True)
     return len(sample)
+
+
+@transaction.atomic
+def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
+    """Queue one access check; answers the row that tells how it goes, an older one where it waits or runs."""
+    connection = ClientConnection.objects.select_for_update(no_key=True).get(pk=connection_id)
+    running = connection.access_checks.filter(outcome=AccessCheck.Outcome.RUNNING).first()
+    if running:
+        return running
+    check = AccessCheck.objects.create(connection=connection, actor=actor)
+    name = f"check access of connection {connection_id}"
+    transaction.on_commit(
+        lambda: async_task("ingestion.tasks.check_access", check.pk, task_name=name),
+    )
+    return check
+
+
+def queue_due_access_checks(actor: str) -> int:
+    """Queue a check of each enabled connection that had no conclusive one for a week; answers how many."""
+    recent = AccessCheck.objects.filter(
+        connection=OuterRef("pk"),
+        outcome__in=AccessCheck.CONCLUSIVE,
+        ended_at__gt=timezone.now() - CHECKED_EVERY,
+    )
+    due_connections = ClientConnection.objects.filter(
+        ~Exists(recent), enabled=True, client__enabled=True
+    ).values_list("pk", flat=True)
+    return len([queue_access_check(connection_id, actor) for connection_id in due_connections])
 
 
 def release_tasks() -> int:

@@ -14,6 +14,7 @@ EVERY_WEEK: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.WEEKLY}
 SCHEDULES: dict[str, dict[str, Any]] = {
     "kcx:tick": {**EVERY_MINUTE, "func": "ingestion.tasks.tick"},
     "kcx:sweep": {**EVERY_MINUTE, "func": "ingestion.tasks.sweep"},
+    "kcx:check-access": {**EVERY_NIGHT, "func": "ingestion.tasks.check_access_weekly"},
     "kcx:analyze": {**EVERY_NIGHT, "func": "ingestion.tasks.analyze"},
     "kcx:verify-sample": {**EVERY_WEEK, "func": "ingestion.tasks.verify_sample"},
 }

@@ -5,6 +5,7 @@ from django.db import transaction
 
 from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
+from ingestion.access.check import close_dead_checks, run_queued_check
 from ingestion.discovery_runs import close_dead_runs
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
@@ -26,6 +27,7 @@ def beat() -> None:
 def sweep() -> None:
     """Every minute: close what crashed, publish what is complete, queue what waits."""
     close_dead_runs()
+    close_dead_checks()
     for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
         with transaction.atomic():
             record_crash(attempt)
@@ -64,6 +66,16 @@ def verify_connection(connection_id: int) -> None:
 def verify_sample() -> None:
     """Every week: verify KCX_VERIFY_WEEKLY_FILES files against S3, those not verified for longest."""
     queueing.queue_verification_sample(settings.KCX_VERIFY_WEEKLY_FILES)
+
+
+def check_access(access_check_id: int) -> None:
+    """Do an access check that waits."""
+    run_queued_check(access_check_id)
+
+
+def check_access_weekly() -> None:
+    """Every night: queue a check of each enabled connection that had none for a week."""
+    queueing.queue_due_access_checks(ACTOR)
 
 
 def analyze() -> None:

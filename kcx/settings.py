@@ -156,6 +156,8 @@ KCX_AWS_SECONDS = env.float("KCX_AWS_SECONDS", default=180)
 KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**10)
 # So many files are verified against S3 each week, those not verified for longest.
 KCX_VERIFY_WEEKLY_FILES = env.int("KCX_VERIFY_WEEKLY_FILES", default=0)
+# IAM may take so many seconds to make a new role or policy known; an access check waits for it.
+KCX_IAM_SECONDS = env.float("KCX_IAM_SECONDS", default=10)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
 
 LOGGING = {

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -16,6 +17,7 @@ from ingestion.onboarding import policies_of
 from ingestion.plan import plan
 from ingestion.plan_text import plans_as_text
 from ingestion.queueing import request_discovery
+from ingestion.staff_actions import record
 
 
 class NeverDeleted(ModelAdmin):
@@ -66,6 +68,13 @@ class ClientConnectionAdmin(NeverDeleted):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """May this person ask for verifications?"""
         return request.user.has_perm("ingestion.operate_sourcefile")
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: ClientConnection, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        """Save what the form allowed; enabling and disabling are recorded as what they are."""
+        super().save_model(request, obj, form, change)
+        if "enabled" in form.changed_data:
+            record(request.user.get_username(), "enable" if obj.enabled else "disable", connection=obj)
 
     @admin.display(description="Policies of the role")
     def role_policies(self, connection: ClientConnection) -> str:

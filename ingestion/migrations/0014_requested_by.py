@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0009_closed_history'),
+        ('ingestion', '0010_access_subject'),
     ]
 
     operations = [

@@ -1,5 +1,7 @@
 """Access checks: what KCX found when it tried a connection's role, rung by rung."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -13,6 +15,9 @@ class AccessCheck(models.Model):
     cause, remedy.
     """
 
+    # On these a role that lets KCX in as it should not is found: such a role is never used.
+    EXTERNAL_ID = ("external_id_missing", "external_id_wrong")
+
     class Outcome(models.TextChoices):
         RUNNING = "RUNNING", "Running"
         PASSED = "PASSED", "Passed"
@@ -20,12 +25,18 @@ class AccessCheck(models.Model):
         FAILED = "FAILED", "Failed"
         CRASHED = "CRASHED", "Crashed"
 
+    CONCLUSIVE = (Outcome.PASSED, Outcome.WARNED, Outcome.FAILED)
+
     connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="access_checks")
     actor = models.CharField(max_length=200, help_text="Who asked for it: a person, or the schedule.")
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.RUNNING)
     started_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
     rungs = models.JSONField(default=list)
+    subject = models.JSONField(
+        default=dict,
+        help_text="What was checked: the connection's role, bucket, prefix, region, owner and key.",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -40,3 +51,19 @@ class AccessCheck(models.Model):
 
     def __str__(self) -> str:
         return f"access check {self.pk} of {self.connection}"
+
+    def save(self, **options: Any) -> None:  # Django's signature
+        """Save; a new check is of the connection as it is now."""
+        if self._state.adding and not self.subject:
+            self.subject = self.connection.subject
+        super().save(**options)
+
+    @property
+    def let_in(self) -> bool:
+        """Did it pass, if with warnings?"""
+        return self.outcome in {self.Outcome.PASSED, self.Outcome.WARNED}
+
+    @property
+    def found_unsafe(self) -> bool:
+        """Did the role let KCX in without the right external id?"""
+        return any(rung["code"] in self.EXTERNAL_ID and rung["verdict"] == "failed" for rung in self.rungs)

@@ -124,11 +124,40 @@ class ClientConnection(models.Model):
             self.region.rpartition("-")[0].rpartition("-")[0], "aws"
         )
 
+    @property
+    def subject(self) -> dict[str, str]:
+        """All that an access check is about: once it changes, what was checked counts no more."""
+        fields = ("role_arn", "bucket", "prefix", "region", "bucket_owner", "kms_key_arn")
+        return {field: getattr(self, field) for field in fields}
+
+    def why_not_enabled(self, reason: str = "") -> str:
+        """Why it may not be enabled, as a sentence; '' where it may.
+
+        `reason` stands in for a passed access check, never for one that found the role unsafe.
+        """
+        if not self.role_arn:
+            return "Enter the client's role first."
+        checks = self.access_checks.filter(outcome__in=["PASSED", "WARNED", "FAILED"]) if self.pk else None
+        of_role = checks.filter(subject__role_arn=self.role_arn).first() if checks is not None else None
+        if of_role and of_role.found_unsafe:
+            return "Never with this role as it is: it lets KCX in without the right external id."
+        newest = checks.first() if checks is not None else None
+        if reason or (newest and newest.let_in and newest.subject == self.subject):
+            return ""
+        return "Verify access first: only a connection whose newest access check passed may be enabled."
+
     def clean(self) -> None:
-        """Refuse to move a connection that has files: its registry would speak of another bucket."""
-        if self.pk is None or not self.files.exists():
+        """Refuse to enable what is not verified, and to move a connection that has files.
+
+        Its registry would speak of another bucket. A reason to enable it unverified counts when it is made.
+        """
+        before = ClientConnection.objects.filter(pk=self.pk).first()
+        was_enabled = before is not None and before.enabled and before.role_arn == self.role_arn
+        why_not = self.why_not_enabled("" if before else self.unverified_reason)
+        if self.enabled and not was_enabled and why_not:
+            raise ValidationError({"enabled": why_not})
+        if before is None or not self.files.exists():
             return
-        before = ClientConnection.objects.get(pk=self.pk)
         changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
         if changed:
             raise ValidationError(

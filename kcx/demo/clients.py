@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import count
+from typing import Any
 
 from kcx.simulated_aws.accounts import ClientAccount
 from kcx.simulated_aws.deliveries import BillingService
@@ -33,11 +34,19 @@ class DemoExport:
 
 @dataclass(frozen=True)
 class DemoClient:
-    """One client: its account, and the exports AWS delivers there."""
+    """One client: its account, the exports AWS delivers there, and whether its role is made as KCX asks."""
 
     name: str
     account: ClientAccount
     exports: tuple[DemoExport, ...]
+    asks_for_external_id: bool = True
+
+    def make_role(self, trust: dict[str, Any], permissions: dict[str, Any]) -> None:
+        """The client makes its role of what KCX sent; one leaves the external id out."""
+        if not self.asks_for_external_id:
+            (statement,) = trust["Statement"]
+            del statement["Condition"]
+        self.account.put_role(trust, permissions)
 
 
 LEGACY = ExportSpec("cur/", "hourly", Family.LEGACY_CUR, Mode.CREATE_NEW, "csv.gz")
@@ -62,6 +71,12 @@ CLIENTS = (
             DemoExport(FOCUS, focus12_csv_gz, 3000, (2, 1)),
             DemoExport(CUR_2, cur2_parquet, 1500, (1, 2)),
         ),
+    ),
+    DemoClient(
+        "Drizzle Media",
+        ClientAccount("210000000004", "drizzle-billing", "exports/"),
+        (DemoExport(FOCUS, focus12_csv_gz, 500, (1,)),),
+        asks_for_external_id=False,
     ),
 )
 

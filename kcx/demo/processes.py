@@ -29,12 +29,21 @@ class Children:
             raise subprocess.CalledProcessError(process.returncode, arguments)
         self._running.remove(process)
 
-    def asked(self, *arguments: str) -> str:
-        """What a command prints. Raises CalledProcessError where it fails."""
+    def asked(self, *arguments: str, may_refuse: bool = False) -> str:
+        """What a command prints. Raises CalledProcessError where it fails; status 1 may be its answer."""
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, env=self._environment, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
+        done = subprocess.run(
+            command,
+            env=self._environment,
+            cwd=PROJECT,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if may_refuse else None,
+            text=True,
+        )
+        if not (may_refuse and done.returncode == 1):
+            done.check_returncode()
+        return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A Python process that runs until `stop`. Ctrl-C on the terminal reaches the demo only."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from kcx.demo.clients import CLIENTS, DemoClient, deliver_history, deliver_on
 from kcx.demo.processes import Children
@@ -62,8 +63,9 @@ def _set_up(folder: Path, stack: ExitStack, say: Say) -> tuple[dict[DemoClient, 
     )
     stack.callback(children.stop)
     children.manage("migrate", "--verbosity", "0")
-    say(f"\n== {len(CLIENTS)} clients: manage.py onboard, and AWS delivers their last months")
-    return {client: _onboard(client, children, say) for client in CLIENTS}, children
+    say(f"\n== {len(CLIENTS)} clients: manage.py onboard, AWS delivers, manage.py check_access")
+    services = {client: _onboard(client, children, say) for client in CLIENTS}
+    return {client: service for client, service in services.items() if client.asks_for_external_id}, children
 
 
 def _onboard(client: DemoClient, children: Children, say: Say) -> BillingService:
@@ -71,13 +73,25 @@ def _onboard(client: DemoClient, children: Children, say: Say) -> BillingService
     told = children.asked(
         *("onboard", "--client", client.name, "--role-arn", account.role_arn, "--bucket", account.bucket),
         *("--prefix", account.prefix, "--region", account.region, "--discover-every", "1"),
-        *("--enable", "--unverified", "the demo", "--json"),
+        *("--load-new-exports", "--json"),
     )
     made = json.loads(told)
     account.create_bucket()
-    account.put_role(made["trust_policy"], made["permission_policy"])
+    client.make_role(made["trust_policy"], made["permission_policy"])
+    service = deliver_history(client)
     say(f"{client.name}: s3://{account.bucket}/{account.prefix} as {account.role_arn}")
-    return deliver_history(client)
+    connection = ("--connection", str(made["connection_id"]))
+    (found,) = json.loads(children.asked("check_access", *connection, "--enable", "--json", may_refuse=True))
+    say(f"  {_access_told(found)}")
+    return service
+
+
+def _access_told(found: dict[str, Any]) -> str:
+    """The check in a line: a role that lets KCX in without the external id is refused, and stays disabled."""
+    failed = [rung["title"] for rung in found["rungs"] if rung["verdict"] == "failed"]
+    if found["enabled"]:
+        return f"access check: {len(found['rungs'])} rungs, {found['outcome'].lower()}; enabled"
+    return f"access check: {found['outcome'].lower()}; stays disabled. Not so: {'; '.join(failed)}"
 
 
 def _serve(

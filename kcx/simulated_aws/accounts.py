@@ -71,6 +71,15 @@ class ClientAccount:
             if session.role_arn == self.role_arn:
                 session.expiration = utcnow()
 
+    def set_bucket_policy(self, document: Mapping[str, Any]) -> None:
+        """Give the bucket a policy of its own; only what it denies to everyone is simulated."""
+        # Kept from moto, which would answer a denial without a word of why.
+        vars(self._s3.get_bucket(self.bucket))["denials"] = dict(document)
+
+    def set_requester_pays(self) -> None:
+        """Let those who read the bucket pay for it: S3 then refuses whoever does not say that they do."""
+        vars(self._s3.get_bucket(self.bucket))["requester_pays"] = True
+
     def put_object(
         self,
         key: str,

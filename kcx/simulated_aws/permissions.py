@@ -39,6 +39,7 @@ def refuse_unless_permitted(request: IAMRequestBase, resource: str) -> None:
         return
     if request._action == "s3:HeadBucket":  # no such action: AWS asks for this one
         request._action = "s3:ListBucket"
+    _refuse_what_the_bucket_denies(request, resource)
     if not _may(request, request._action, resource):
         request._raise_access_denied()
     key_arn = _kms_key_of(resource) if request._action == "s3:GetObject" else None
@@ -48,6 +49,33 @@ def refuse_unless_permitted(request: IAMRequestBase, resource: str) -> None:
             f"User: {request._access_key.arn} is not authorized to perform: kms:Decrypt on resource: "
             f"{key_arn} because no identity-based policy allows the kms:Decrypt action",
         )
+
+
+def _refuse_what_the_bucket_denies(request: IAMRequestBase, resource: str) -> None:
+    """A bucket's own policy can deny what a role's allows. What it allows is left out: KCX never needs it."""
+    statements = as_list(_bucket_policy_of(resource).get("Statement", []))
+    denied = any(
+        statement["Effect"] == "Deny"
+        and _names(statement, "Action", request._action, str.lower)
+        and _names(statement, "Resource", resource, str)
+        and conditions_hold(statement.get("Condition", {}), _context(request))
+        for statement in statements
+    )
+    if denied:
+        raise S3ClientError(
+            "AccessDenied",
+            f"User: {request._access_key.arn} is not authorized to perform: {request._action} on resource: "
+            f'"{resource}" with an explicit deny in a resource-based policy',
+        )
+
+
+def _bucket_policy_of(resource: str) -> Mapping[str, Any]:
+    bucket = resource.partition(":::")[2].partition("/")[0]
+    if bucket not in s3_backends.bucket_accounts:
+        return {}
+    partition, owner = s3_backends.bucket_accounts[bucket]
+    document: Mapping[str, Any] = vars(s3_backends[owner][partition].get_bucket(bucket)).get("denials", {})
+    return document
 
 
 def _names(statement: Mapping[str, Any], element: str, value: str, fold: Any) -> bool:

@@ -434,7 +434,7 @@ class TestConnectionPage:
         [
             ({"role_arn": "arn:aws:iam::1:role/x"}, "role_arn"),
             ({"bucket": "Not_A_Bucket"}, "bucket"),
-            ({"role_arn": ""}, "__all__"),
+            ({"role_arn": ""}, "enabled"),
             ({"name": "42"}, "name"),
         ],
     )

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from ingestion.models import Client, ClientConnection, LoadAttempt, SourceFile
+from ingestion.models import Client, ClientConnection, LoadAttempt, SourceFile, StaffAction
+from kcx.simulated_aws.policies import trust_policy
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz, new_client
 from tests.processes import REPOSITORY, environment
@@ -104,6 +105,19 @@ class TestOnboard:
         assert (stored.enabled, stored.load_new_exports, stored.unverified_reason) == (True, True, "a trial")
         assert stored.discover_every.total_seconds() == 300
 
+    def test_enabling_without_a_reason_needs_a_passed_check_right_there(self, settings: Any) -> None:
+        settings.KCX_IAM_SECONDS = 0
+        status, text = refusal("onboard", *ACME, "--enable")
+        stored = ClientConnection.objects.get()
+        assert (status, stored.enabled, stored.load_new_exports) == (1, False, True)
+        assert f"check_access --connection {stored.pk} --enable" in text
+        assert "failed   The role lets KCX in" in text
+
+    def test_who_onboarded_and_enabled_is_recorded(self) -> None:
+        told("onboard", *ACME, "--enable", "--unverified", "a trial")
+        actions = StaffAction.objects.order_by("id").values_list("action", "reason")
+        assert list(actions) == [("onboard", ""), ("enable", "a trial")]
+
     def test_a_client_gets_as_many_connections_as_it_has_and_each_a_name_of_its_own(self) -> None:
         names = [told_json("onboard", *ACME)["name"] for _ in range(3)]
         assert names == ["Acme acme-billing", "Acme acme-billing 2", "Acme acme-billing 3"]
@@ -185,6 +199,57 @@ class TestOnboard:
         key = "arn:aws:kms:eu-central-1:111122223333:key/1234"
         statements = told_json("onboard", *ACME, "--kms-key-arn", key)["permission_policy"]["Statement"]
         assert statements[2:] == [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}]
+
+
+class TestCheckAccess:
+    @pytest.fixture(autouse=True)
+    def no_patience(self, settings: Any) -> None:
+        settings.KCX_IAM_SECONDS = 0
+
+    def test_every_rung_is_printed_and_a_pass_exits_0(self, delivered: ClientUnderTest) -> None:
+        delivered.account.delete_object(BAD)
+        text = told("check_access")
+        assert text.startswith(f"{delivered.connection.name}: Passed\n  passed   KCX's own AWS identity: ")
+        assert len(text.splitlines()) == 11
+
+    def test_a_warning_exits_0_and_tells_cause_and_remedy(self, client_under_test: ClientUnderTest) -> None:
+        text = told("check_access", "--connection", number(client_under_test))
+        assert "The prefix is empty" in text
+        assert "Ask the client for the prefix" in text
+
+    def test_a_failure_exits_1_and_names_the_connection(self, delivered: ClientUnderTest) -> None:
+        delivered.account.delete_role()
+        status, text = refusal("check_access")
+        assert status == 1
+        assert delivered.connection.name in text
+
+    def test_as_json_it_prints_one_object_a_connection(self, delivered: ClientUnderTest) -> None:
+        delivered.account.delete_object(BAD)
+        (found,) = told_json("check_access")
+        assert (found["connection_id"], found["outcome"]) == (delivered.connection.pk, "PASSED")
+        assert [rung["verdict"] for rung in found["rungs"]] == ["passed"] * 10
+
+    def test_no_such_connection_exits_2(self) -> None:
+        assert refusal("check_access", "--connection", "nobody")[0] == 2
+        assert refusal("check_access", "--enable")[0] == 2
+
+    def test_a_disabled_connection_is_checked_and_enabled_where_that_is_asked(
+        self, delivered: ClientUnderTest
+    ) -> None:
+        ClientConnection.objects.update(enabled=False, unverified_reason="")
+        told("check_access", "--connection", number(delivered))
+        assert not ClientConnection.objects.get().enabled
+        told("check_access", "--connection", number(delivered), "--enable")
+        assert ClientConnection.objects.get().enabled
+        assert StaffAction.objects.filter(action="enable").latest("id").detail == {"verified": True}
+
+    def test_an_unsafe_role_is_not_enabled_even_with_a_reason_before(
+        self, delivered: ClientUnderTest
+    ) -> None:
+        ClientConnection.objects.update(enabled=False)
+        delivered.account.set_trust(trust_policy("arn:aws:iam::999900001111:root", None))
+        assert refusal("check_access", "--connection", number(delivered), "--enable")[0] == 1
+        assert not ClientConnection.objects.get().enabled
 
 
 class TestDiscover:
@@ -431,7 +496,9 @@ def test_a_file_of_a_disabled_client_is_left_alone(delivered: ClientUnderTest, c
     assert not LoadAttempt.objects.exists()
 
 
-@pytest.mark.parametrize("command", ["onboard", "discover", "ingest", "retry", "reprocess", "status"])
+@pytest.mark.parametrize(
+    "command", ["onboard", "check_access", "discover", "ingest", "retry", "reprocess", "status"]
+)
 def test_help_tells_what_the_exit_status_means(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         call_command(command, "--help")

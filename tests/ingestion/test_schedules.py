@@ -37,6 +37,7 @@ def test_migrate_makes_every_schedule_once_however_often_it_runs() -> None:
     assert {name: (row["func"], row["schedule_type"], row["minutes"]) for name, row in first.items()} == {
         "kcx:tick": ("ingestion.tasks.tick", Schedule.MINUTES, 1),
         "kcx:sweep": ("ingestion.tasks.sweep", Schedule.MINUTES, 1),
+        "kcx:check-access": ("ingestion.tasks.check_access_weekly", Schedule.DAILY, None),
         "kcx:analyze": ("ingestion.tasks.analyze", Schedule.DAILY, None),
         "kcx:verify-sample": ("ingestion.tasks.verify_sample", Schedule.WEEKLY, None),
     }

@@ -10,13 +10,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.errors import IngestionError
 from ingestion.management.arguments import USAGE_ERROR
+from ingestion.management.checking import actor, as_text, checked
+from ingestion.models import ClientConnection
 from ingestion.onboarding import Enabling, Onboarded, onboard
 
 
 class Command(BaseCommand):
     help = (
         "Create a connection and print its external id and the two policies for the client. "
-        "Exit status: 0 created, 2 refused (nothing is created)."
+        "Exit status: 0 created, 1 created and not enabled, 2 refused (nothing is created)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,13 +43,18 @@ class Command(BaseCommand):
             "--discover-every", type=int, default=60, metavar="MINUTES", help="default: %(default)s"
         )
         parser.add_argument(
-            "--enable", action="store_true", help="enable it at once, and load whatever appears"
+            "--enable",
+            action="store_true",
+            help="load whatever appears, and enable it if its access check passes or with --unverified",
         )
         parser.add_argument(
             "--history", action="store_true", help="load all deliveries, not only the current ones"
         )
         parser.add_argument(
             "--unverified", default="", metavar="REASON", help="recorded: why without an access check"
+        )
+        parser.add_argument(
+            "--load-new-exports", action="store_true", help="load whatever appears once it is enabled"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -57,15 +64,26 @@ class Command(BaseCommand):
         values = {field: options[field] for field in fields}
         values["discover_every"] = timedelta(minutes=options["discover_every"])
         values["load_history"] = options["history"]
-        enabling = Enabling(options["unverified"]) if options["enable"] else None
+        values["load_new_exports"] = options["load_new_exports"] or options["enable"]
+        unverified = options["unverified"] if options["enable"] else ""
         try:
-            made = onboard(options["client"], values, enabling)
+            made = onboard(options["client"], values, Enabling(unverified) if unverified else None, actor())
         except ValidationError as error:
             told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             raise CommandError(told, returncode=USAGE_ERROR) from error
         except IngestionError as error:
             raise CommandError(f"{error} {error.next_action}", returncode=USAGE_ERROR) from error
         self.stdout.write(_json(made) if options["json"] else _text(made))
+        if options["enable"] and not unverified:
+            _enable(made.connection)
+
+
+def _enable(connection: ClientConnection) -> None:
+    found = checked(connection, enabling=True)
+    if not found.is_good:
+        later = f"manage.py check_access --connection {connection.pk} --enable"
+        told = f"Not enabled. Once the role is there: {later}"
+        raise CommandError(f"{as_text(found)}\n{told}")
 
 
 def _json(made: Onboarded) -> str:

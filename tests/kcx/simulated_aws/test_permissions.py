@@ -114,3 +114,31 @@ def test_an_encrypted_object_needs_decrypt_on_its_key(s3_as, acme):
     assert f"kms:Decrypt on resource: {KEY_ARN}" in str(refused.value)
     acme.put_role(trust_policy(ROOT, "id-of-acme"), permission_policy("aws", acme.bucket, "cost/", KEY_ARN))
     assert s3_as(acme, "id-of-acme").get_object(Bucket=acme.bucket, Key="cost/a")["Body"].read() == b"1"
+
+
+def test_a_bucket_of_which_the_requester_pays_refuses_who_does_not_say_so(acme, s3_as):
+    acme.put_object("cost/a.csv", b"x")
+    acme.set_requester_pays()
+    s3 = s3_as(acme, "id-of-acme")
+    for call, more in (s3.list_objects_v2, {"Prefix": "cost/"}), (s3.get_object, {"Key": "cost/a.csv"}):
+        with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+            call(Bucket=acme.bucket, **more)
+        assert call(Bucket=acme.bucket, **more, RequestPayer="requester")
+
+
+def test_what_a_buckets_policy_denies_no_role_may_do(acme, s3_as):
+    acme.put_object("cost/a.csv", b"x")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::*/cost/*"}
+    acme.set_bucket_policy(policy(deny))
+    s3 = s3_as(acme, "id-of-acme")
+    assert s3.list_objects_v2(Bucket=acme.bucket, Prefix="cost/")["KeyCount"] == 1
+    with pytest.raises(s3.exceptions.ClientError, match="explicit deny in a resource-based policy"):
+        s3.get_object(Bucket=acme.bucket, Key="cost/a.csv")
+
+
+def test_a_refused_head_still_tells_the_buckets_region(acme, beta, s3_as):
+    s3 = s3_as(beta, "id-of-beta")
+    with pytest.raises(s3.exceptions.ClientError, match="403") as caught:
+        s3.head_bucket(Bucket=acme.bucket)
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-amz-bucket-region"] == acme.region

@@ -1,0 +1,89 @@
+"""Runs access checks: one at a time per connection, each rung committed as it is done."""
+
+import logging
+from dataclasses import asdict
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from ingestion.access.ladder import climb
+from ingestion.access.rung import FAILED, WARNING, Rung
+from ingestion.access.state import note_check
+from ingestion.discovery_runs import one_at_a_time
+from ingestion.models import AccessCheck, ClientConnection
+
+logger = logging.getLogger(__name__)
+
+Outcome = AccessCheck.Outcome
+# The first half of the advisory lock's key; discoveries have another.
+LOCK_CLASS = 0x4B4359
+# A check that waits longer in the queue than this is given up: its task may be lost.
+BEGUN_WITHIN = timedelta(hours=1)
+
+
+def run_access_check(connection_id: int, actor: str) -> AccessCheck | None:
+    """Check a connection's access now. None where a check of it runs already.
+
+    What goes wrong is told by the check that is returned.
+    """
+    with one_at_a_time(connection_id, LOCK_CLASS) as alone:
+        if not alone:
+            return None
+        _close(AccessCheck.objects.filter(connection=connection_id))
+        connection = ClientConnection.objects.get(pk=connection_id)
+        return _run(AccessCheck.objects.create(connection=connection, actor=actor))
+
+
+def run_queued_check(access_check_id: int) -> AccessCheck | None:
+    """Do a check that was queued. None where it was begun or closed, or another of its connection runs."""
+    queued = AccessCheck.objects.get(pk=access_check_id)
+    with one_at_a_time(queued.connection_id, LOCK_CLASS) as alone:
+        check = AccessCheck.objects.select_related("connection").get(pk=access_check_id)
+        if not alone or check.outcome != Outcome.RUNNING or check.rungs:
+            return None
+        _close(AccessCheck.objects.filter(connection=check.connection_id).exclude(pk=check.pk))
+        return _run(check)
+
+
+def close_dead_checks() -> int:
+    """Close checks whose worker died, or that nobody began; answers how many."""
+    running = AccessCheck.objects.filter(outcome=Outcome.RUNNING)
+    dead = running.filter(~Q(rungs=[]) | Q(started_at__lt=timezone.now() - BEGUN_WITHIN))
+    closed = 0
+    for connection_id in set(dead.values_list("connection", flat=True)):
+        with one_at_a_time(connection_id, LOCK_CLASS) as alone:
+            closed += _close(dead.filter(connection=connection_id)) if alone else 0
+    return closed
+
+
+def _run(check: AccessCheck) -> AccessCheck:
+    def report(rung: Rung) -> None:
+        check.rungs.append(asdict(rung))
+        check.save(update_fields=["rungs"])
+
+    check.subject = check.connection.subject
+    check.save(update_fields=["subject"])
+    try:
+        outcome = _outcome(climb(check.connection, report, f"c{check.pk}"))
+    except Exception:
+        logger.exception("Access check %s broke off", check.pk)
+        outcome = Outcome.CRASHED
+    check.outcome, check.ended_at = outcome, timezone.now()
+    check.save(update_fields=["outcome", "ended_at"])
+    note_check(check)
+    return check
+
+
+def _outcome(rungs: list[Rung]) -> Outcome:
+    """A check that failed by nothing but what passes by itself says nothing: it counts as crashed."""
+    failed = [rung for rung in rungs if rung.verdict == FAILED]
+    if failed:
+        return Outcome.CRASHED if all(rung.transient for rung in failed) else Outcome.FAILED
+    return Outcome.WARNED if any(rung.verdict == WARNING for rung in rungs) else Outcome.PASSED
+
+
+def _close(checks: QuerySet[AccessCheck]) -> int:
+    running = checks.filter(outcome=Outcome.RUNNING)
+    closed: int = running.update(outcome=Outcome.CRASHED, ended_at=timezone.now())
+    return closed

@@ -1,0 +1,111 @@
+"""What is known of a connection's access, and the log line when it is lost."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import QuerySet
+
+from ingestion.errors import AccessError
+from ingestion.models import AccessCheck, ClientConnection, DiscoveryRun
+
+# By the package's name, for whoever filters the log for it.
+logger = logging.getLogger("ingestion.access")
+
+Verdict = Literal["unchecked", "running", "passed", "warned", "failed", "lost"]
+LET_IN = [AccessCheck.Outcome.PASSED, AccessCheck.Outcome.WARNED]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessState:
+    """`check` is what the verdict rests on; the running one while one runs. `sentence` is for people."""
+
+    verdict: Verdict
+    check: AccessCheck | None
+    sentence: str
+
+
+def access_state(connection: ClientConnection) -> AccessState:
+    """What the checks and discoveries so far say of the connection as it is entered now."""
+    newest = connection.access_checks.first()
+    if newest and newest.outcome == AccessCheck.Outcome.RUNNING:
+        return AccessState("running", newest, "Access is being checked now.")
+    check = connection.access_checks.filter(outcome__in=AccessCheck.CONCLUSIVE).first()
+    if check is None:
+        return AccessState("unchecked", newest, _unchecked(newest))
+    if check.subject != connection.subject:
+        return AccessState("unchecked", check, "The connection was changed since its access was checked.")
+    return _of_conclusive(connection, check)
+
+
+def _of_conclusive(connection: ClientConnection, check: AccessCheck) -> AccessState:
+    if not check.let_in:
+        if _let_in_before(check):
+            return AccessState("lost", check, f"Access was lost: {_cause(check)}")
+        return AccessState("failed", check, f"The access check failed: {_cause(check)}")
+    refused = _refused_discovery(connection, check)
+    if refused:
+        return AccessState("lost", check, f"Access was lost: {refused.error_message}")
+    if check.outcome == AccessCheck.Outcome.WARNED:
+        return AccessState("warned", check, "Access works; the check had warnings.")
+    return AccessState("passed", check, "Access works, and the role allows no more than KCX asks for.")
+
+
+def note_check(check: AccessCheck) -> None:
+    """Log an ERROR where this check is the first to find that access was lost."""
+    if check.outcome != AccessCheck.Outcome.FAILED:
+        return
+    before = _before(check).first()
+    if before and before.let_in and not _refused_discovery(check.connection, before):
+        logger.error("Access to connection %s was lost: %s", check.connection, _cause(check))
+
+
+def note_discovery(run: DiscoveryRun) -> None:
+    """Log an ERROR where this discovery is the first to be refused since access was checked."""
+    check = run.connection.access_checks.filter(outcome__in=AccessCheck.CONCLUSIVE).first()
+    if check is None or not check.let_in or not _is_refused(run):
+        return
+    before = _discoveries_since(run.connection, check).filter(pk__lt=run.pk).first()
+    if before is None or not _is_refused(before):
+        logger.error("Access to connection %s was lost: %s", run.connection, run.error_message)
+
+
+def _unchecked(newest: AccessCheck | None) -> str:
+    return "The last access check broke off; try again." if newest else "Access was never checked."
+
+
+def _cause(check: AccessCheck) -> str:
+    return next((rung["cause"] for rung in check.rungs if rung["verdict"] == "failed"), "the check failed.")
+
+
+def _before(check: AccessCheck) -> QuerySet[AccessCheck]:
+    return AccessCheck.objects.filter(
+        connection=check.connection_id, pk__lt=check.pk, outcome__in=AccessCheck.CONCLUSIVE
+    )
+
+
+def _let_in_before(check: AccessCheck) -> bool:
+    return _before(check).filter(outcome__in=LET_IN).exists()
+
+
+def _refused_discovery(connection: ClientConnection, check: AccessCheck) -> DiscoveryRun | None:
+    """The newest discovery that ended since the check, where AWS refused it."""
+    newest = _discoveries_since(connection, check).first()
+    return newest if newest and _is_refused(newest) else None
+
+
+def _discoveries_since(connection: ClientConnection, check: AccessCheck) -> QuerySet[DiscoveryRun]:
+    return DiscoveryRun.objects.filter(connection=connection, started_at__gt=check.started_at).exclude(
+        outcome=DiscoveryRun.Outcome.RUNNING
+    )
+
+
+def _is_refused(run: DiscoveryRun) -> bool:
+    return run.error_code in {error.code for error in _leaves(AccessError)}
+
+
+def _leaves(error: type[AccessError]) -> Iterator[type[AccessError]]:
+    yield error
+    for leaf in error.__subclasses__():
+        yield from _leaves(leaf)

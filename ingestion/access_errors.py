@@ -1,0 +1,40 @@
+"""What only a look at the client's account can tell: further leaves of `errors.AccessError`."""
+
+from ingestion.errors import AccessError
+
+
+class ExplicitDeny(AccessError):
+    """A policy of the bucket or of the client's organisation denies what the role's own allows."""
+
+    code = "explicit_deny"
+    next_action = "Ask the client to except the role from the policy that denies, then check access again."
+
+
+class RequesterPays(AccessError):
+    """The bucket charges whoever reads it, and KCX does not offer to pay."""
+
+    code = "requester_pays"
+    next_action = "Ask the client to turn Requester Pays off for the bucket, then check access again."
+
+
+class ForeignBucket(AccessError):
+    """The bucket belongs to another account than the connection says."""
+
+    code = "foreign_bucket"
+    next_action = "Ask the client whose bucket it is; enter its owner on the connection if they confirm it."
+
+
+class UnsafeRole(AccessError):
+    """The role lets KCX's account in without the connection's external id."""
+
+    code = "unsafe_role"
+    next_action = "Ask the client to replace the role's trust policy by the one on the connection's page."
+
+
+class WrongAccount(AccessError):
+    """The role's session is not in the account that the role's ARN names."""
+
+    code = "wrong_account"
+    next_action = (
+        "Compare the role's ARN with what the client sent; do not use the connection until it is clear."
+    )
