@@ -21,6 +21,7 @@ FIXED = {"django_migrations", "django_content_type", "auth_permission"}
 NEVER_REWRITTEN = {
     "ingestion_loadattempt": {"id", "source_file_id", "actor", "worker", "is_reload", "started_at"},
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
+    "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
 }
 APPEND_ONLY = {"ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
 # Signs of life are no history: a worker removes the rows of those long gone.

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from ingestion.access.enabling import disable
 from ingestion.access.ladder import climb
 from ingestion.access.rung import FAILED, WARNING, Rung
 from ingestion.access.state import note_check
@@ -72,7 +73,16 @@ def _run(check: AccessCheck) -> AccessCheck:
     check.outcome, check.ended_at = outcome, timezone.now()
     check.save(update_fields=["outcome", "ended_at"])
     note_check(check)
+    if outcome == Outcome.FAILED and check.found_unsafe:
+        _disable(check)
     return check
+
+
+def _disable(check: AccessCheck) -> None:
+    """A role that others can use through KCX is not used a day longer."""
+    connection = ClientConnection.objects.get(pk=check.connection_id)
+    if connection.enabled:
+        disable(connection, check.actor, f"Access check {check.pk} found that the role is unsafe.")
 
 
 def _outcome(rungs: list[Rung]) -> Outcome:

@@ -40,8 +40,7 @@ the bucket, its policy must allow the role these actions, too.
 
 - Write, change, copy, delete or restore anything.
 - List or read anything else in your account.
-- Get in without the external id: KCX tries that before it uses the role, and does not use a role that lets
-  it.
+- Get in without the external id: KCX tests that, and disables a connection whose role lets it in.
 - Keep a way in: it stores no AWS secret. Its credentials live for an hour at most, in memory, and are
   narrowed to these actions even if the role allows more.
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from ingestion.models import (
+    AccessCheck,
     Client,
     ClientConnection,
     Delivery,
@@ -446,6 +447,18 @@ class TestConnectionPage:
         assert answer.status_code == 200
         assert why in answer.context["adminform"].form.errors
         assert ClientConnection.objects.values().get() == before
+
+    def test_enabling_needs_a_passed_check_and_is_recorded_with_who_did_it(
+        self, chief: Browser, export: Export
+    ) -> None:
+        one = export.connection
+        assert self.save(chief, one, enabled="").status_code == 302
+        answer = self.save(chief, one, enabled="on")
+        assert "Verify access first" in str(answer.context["adminform"].form.errors["enabled"])
+        AccessCheck.objects.create(connection=one, actor="x", outcome="PASSED", ended_at=timezone.now())
+        assert self.save(chief, one, enabled="on").status_code == 302
+        done = StaffAction.objects.order_by("id").values_list("action", "actor", "connection")
+        assert list(done) == [("disable", "chief", one.pk), ("enable", "chief", one.pk)]
 
     def test_both_policies_are_there_to_be_sent(self, chief: Browser, export: Export) -> None:
         text = text_of(chief, address(ClientConnection, "change", export.connection_id))

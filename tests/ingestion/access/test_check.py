@@ -265,6 +265,20 @@ class TestEnabling:
         enable(disabled.connection, "Olga")
         assert disabled.connection.enabled
 
+    def test_a_check_that_finds_the_role_unsafe_disables_the_connection(
+        self, client_under_test: ClientUnderTest
+    ) -> None:
+        ask_for_no_external_id(client_under_test)
+        check = checked(client_under_test)
+        assert not client_under_test.connection.enabled
+        action = StaffAction.objects.get(action="disable")
+        assert (action.actor, f"Access check {check.pk}" in action.reason) == ("a test", True)
+
+    def test_a_check_that_fails_otherwise_leaves_it_enabled(self, client_under_test: ClientUnderTest) -> None:
+        refuse_kcx(client_under_test)
+        checked(client_under_test)
+        assert client_under_test.connection.enabled
+
     def test_disabling_is_recorded_and_enabling_again_needs_what_it_needed(
         self, disabled: ClientUnderTest
     ) -> None:
