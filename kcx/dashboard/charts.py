@@ -7,30 +7,29 @@ from dataclasses import dataclass
 from kcx.dashboard.figures import Day
 
 BYTE_UNITS = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
-COUNT_UNITS = (("billion", 10**9), ("million", 10**6), ("thousand", 10**3))
+COUNT_UNITS = (("billions", 10**9), ("millions", 10**6), ("thousands", 10**3))
 TIME_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`kind` is bar or line; `data` is Chart.js's, as JSON; `title` says what and in which unit."""
+    """Bars; `data` is Chart.js's, as JSON; `title` says what and in which unit."""
 
     title: str
-    kind: str
     data: str
 
 
 def rows_chart(days: list[Day]) -> Chart:
     """Rows ingested per day."""
-    unit, size = _unit([day.rows for day in days], COUNT_UNITS, "rows")
-    told = f"{unit} of rows" if unit != "rows" else unit
-    return _chart(f"Rows ingested per day ({told})", "bar", days, [day.rows / size for day in days])
+    unit, size = _unit([day.rows for day in days], COUNT_UNITS, "ones")
+    told = "" if size == 1 else f" ({unit})"
+    return _chart(f"Rows ingested per day{told}", days, [day.rows / size for day in days])
 
 
 def bytes_chart(days: list[Day]) -> Chart:
     """Bytes of the objects ingested per day."""
     unit, size = _unit([day.bytes for day in days], BYTE_UNITS, "B")
-    return _chart(f"Bytes ingested per day ({unit})", "bar", days, [day.bytes / size for day in days])
+    return _chart(f"Bytes ingested per day ({unit})", days, [day.bytes / size for day in days])
 
 
 def lag_chart(days: list[Day]) -> Chart:
@@ -38,7 +37,7 @@ def lag_chart(days: list[Day]) -> Chart:
     lags = [day.lag_seconds for day in days]
     unit, size = _unit([lag or 0 for lag in lags], TIME_UNITS, "seconds")
     values = [None if lag is None else lag / size for lag in lags]
-    return _chart(f"Median lag, from delivered to current ({unit})", "line", days, values)
+    return _chart(f"Median lag, from delivered to current ({unit})", days, values)
 
 
 def _unit(values: list[float], units: Iterable[tuple[str, int]], smallest: str) -> tuple[str, int]:
@@ -46,7 +45,7 @@ def _unit(values: list[float], units: Iterable[tuple[str, int]], smallest: str) 
     return next(((unit, size) for unit, size in units if largest >= size), (smallest, 1))
 
 
-def _chart(title: str, kind: str, days: list[Day], values: list[float | None] | list[float]) -> Chart:
+def _chart(title: str, days: list[Day], values: list[float | None] | list[float]) -> Chart:
     dataset = {
         "label": title,
         "data": [None if value is None else round(value, 2) for value in values],
@@ -54,8 +53,6 @@ def _chart(title: str, kind: str, days: list[Day], values: list[float | None] | 
         "borderColor": "var(--color-primary-600)",
         "displayYAxis": True,
         "maxTicksXLimit": 8,
-        # A day alone between two without is still seen: unfold's lines have no points.
-        **({"pointStyle": "circle", "pointRadius": 3, "spanGaps": True} if kind == "line" else {}),
     }
     data = {"labels": [f"{day.day:%b %-d}" for day in days], "datasets": [dataset]}
-    return Chart(title, kind, json.dumps(data))
+    return Chart(title, json.dumps(data))
