@@ -50,3 +50,14 @@ def analyze() -> None:
     """Refresh the planner's statistics of the parent: autovacuum looks at partitions only."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT billing_analyze()")
+
+
+def partition_sizes() -> dict[int, int]:
+    """The bytes of each connection's partition, by connection id, with its index and its TOAST table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT substring(c.relname FROM '[0-9]+$')::bigint, pg_total_relation_size(c.oid)"
+            " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = 'billing_rawrow'::regclass"
+        )
+        return dict(cursor.fetchall())

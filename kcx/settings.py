@@ -7,6 +7,7 @@ import environ
 from django.templatetags.static import static
 
 from kcx.local import local_secret_key
+from kcx.navigation import NAVIGATION, PRIMARY
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -94,6 +95,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 STATIC_URL = "static/"
 # Static files are served from the installed packages: no collectstatic between a clone and a page.
 WHITENOISE_USE_FINDERS = True
@@ -172,6 +174,13 @@ UNFOLD = {
     "SITE_TITLE": "KCX",
     "SITE_HEADER": "KCX",
     "SITE_SUBHEADER": "Raw AWS billing ingestion",
+    "SITE_ICON": lambda _request: static("kcx/icon.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("kcx/icon.svg")}
+    ],
     "STYLES": [lambda _request: static("kcx/kcx.css")],
     "SCRIPTS": [lambda _request: static("kcx/times.js")],
+    "DASHBOARD_CALLBACK": "kcx.dashboard.views.dashboard",
+    "COLORS": PRIMARY,
+    "SIDEBAR": {"show_search": False, "navigation": NAVIGATION},
 }

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from ingestion.status import a_worker_works
@@ -24,5 +24,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("healthz/worker", healthz_worker),
+    path("admin/", include("kcx.dashboard.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,134 @@
+"""What needs somebody: each entry with its cause, one next action and one link."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ingestion.models import SourceFile
+from kcx.dashboard import links
+from kcx.dashboard.connections import Line, State
+from kcx.dashboard.files import Failed
+from kcx.templatetags.kcx_format import count_text
+
+SHOWN_OF_A_KIND = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing to look at, in plain text; `action` is the next thing to do and leads to `link`."""
+
+    tone: str
+    kind: str
+    about: str
+    cause: str
+    action: str
+    link: str
+
+
+def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
+    """The worst first. Failed files are told by cause; of other kinds five at most, then how many more."""
+    idle = not worker_works and any(line.enabled for line in lines)
+    found = [_no_worker()] if idle else []
+    for state, entry_of in ENTRIES.items():
+        found += _at_most(state, [line for line in lines if state in _told(line)], entry_of)
+        if state is State.CHECK_FAILED:
+            found += _failed_files(lines)
+    return found
+
+
+def _told(line: Line) -> set[State]:
+    """A disabled connection is left alone, but for a check that keeps it from being enabled."""
+    states = set(line.states())
+    if State.LOST in states:  # what fails because of it needs nobody else
+        return {State.LOST, *states & {State.AWAITING}}
+    return states & {State.CHECK_FAILED} if State.DISABLED in states else states
+
+
+def _at_most(state: State, lines: list[Line], entry_of: Callable[[Line], Entry]) -> list[Entry]:
+    shown = [entry_of(line) for line in lines[:SHOWN_OF_A_KIND]]
+    if more := len(lines) - len(shown):
+        about, link = f"{count_text(more)} more connections", links.dashboard(state=state.slug)
+        shown.append(Entry(state.tone, state.words, about, "", "Show them", link))
+    return shown
+
+
+def _no_worker() -> Entry:
+    cause = "Nothing is listed or loaded until one does."
+    return Entry("bad", "No worker takes tasks", "", cause, "Look at the workers", links.workers())
+
+
+def _lost(line: Line) -> Entry:
+    trouble = line.check_failed or line.discovery_failed
+    told = (trouble.cause, trouble.next_action) if trouble else ("", "")
+    return Entry("bad", State.LOST.words, line.name, _sentences(*told), "Mend access", _page(line))
+
+
+def _check_failed(line: Line) -> Entry:
+    trouble = line.check_failed
+    told = _sentences(trouble.cause, trouble.next_action) if trouble else ""
+    return Entry("bad", State.CHECK_FAILED.words, line.name, told, "Verify access", _page(line))
+
+
+def _discovery_failed(line: Line) -> Entry:
+    trouble = line.discovery_failed
+    told = _sentences(trouble.cause, trouble.next_action) if trouble else ""
+    return Entry("bad", State.DISCOVERY_FAILED.words, line.name, told, "Open the connection", _page(line))
+
+
+def _incomplete(line: Line) -> Entry:
+    found = line.incomplete
+    told = f"{count_text(found.deliveries)} of its deliveries, as: {found.reason}" if found else ""
+    link = links.deliveries(status__exact="INCOMPLETE", scope__export__connection__id__exact=line.id)
+    return Entry("warn", State.INCOMPLETE.words, line.name, told, "See what is missing", link)
+
+
+def _late(line: Line) -> Entry:
+    since = line.expectation.late_since
+    told = f"Expected {since:%Y-%m-%d %H:%M} UTC by its own cadence; nothing came." if since else ""
+    return Entry("warn", State.LATE.words, line.name, told, "Ask for a discovery", _page(line))
+
+
+def _awaiting(line: Line) -> Entry:
+    noun = "export awaits" if line.awaiting == 1 else "exports await"
+    told = f"{count_text(line.awaiting)} {noun} a decision: nothing of it is loaded."
+    link = links.exports(decision__exact="AWAITING", connection__id__exact=line.id)
+    return Entry("warn", State.AWAITING.words, line.name, told, "Decide: load or not", link)
+
+
+def _failed_files(lines: list[Line]) -> list[Entry]:
+    """By error code, over all connections; what KCX tries again by itself needs nobody yet."""
+    by_code: dict[str, list[tuple[Line, Failed]]] = defaultdict(list)
+    for line in lines:
+        for failed in line.failed if line.enabled else []:
+            if not failed.retrying:
+                by_code[failed.code].append((line, failed))
+    entries = [_failed_entry(code, found) for code, found in by_code.items()]
+    return sorted(entries, key=lambda entry: entry.about)
+
+
+def _failed_entry(code: str, found: list[tuple[Line, Failed]]) -> Entry:
+    files, (line, newest) = sum(failed.files for _, failed in found), found[0]
+    noun = "file" if files == 1 else "files"
+    where = line.name if len(found) == 1 else f"{len(found)} connections"
+    one = {"connection__id__exact": line.id} if len(found) == 1 else {}
+    link = links.files(status__exact=SourceFile.Status.FAILED, error_code__exact=code, **one)
+    cause = f"{code}: {_sentences(newest.cause, newest.next_action)}"
+    return Entry("bad", f"{count_text(files)} failed {noun}", where, cause, "See the files", link)
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _page(line: Line) -> str:
+    return links.connection_page(line.id)
+
+
+ENTRIES: dict[State, Callable[[Line], Entry]] = {
+    State.LOST: _lost,
+    State.CHECK_FAILED: _check_failed,
+    State.DISCOVERY_FAILED: _discovery_failed,
+    State.INCOMPLETE: _incomplete,
+    State.LATE: _late,
+    State.AWAITING: _awaiting,
+}

@@ -1,0 +1,174 @@
+"""One line per connection: its traffic light, and the figures behind it; as many queries for 300 as for 3."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from django.db.models import Count, DateTimeField, JSONField, Max, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
+from django.utils import timezone
+
+from ingestion.errors import AccessError, IngestionError
+from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
+from kcx.dashboard.cadence import Expectation, expectations
+from kcx.dashboard.files import Failed, Loading, failed_by_connection, loading_now, waiting_by_connection
+
+
+class State(Enum):
+    """What the traffic light says, worst first: (slug, words, tone)."""
+
+    LOST = ("lost", "Access lost", "bad")
+    CHECK_FAILED = ("check-failed", "Access check failed", "bad")
+    FAILED = ("failed", "Failed files", "bad")
+    DISCOVERY_FAILED = ("discovery-failed", "Discovery failed", "bad")
+    INCOMPLETE = ("incomplete", "Incomplete delivery", "warn")
+    LATE = ("late", "Late", "warn")
+    AWAITING = ("awaiting", "Awaiting decision", "warn")
+    RETRYING = ("retrying", "Retrying", "warn")
+    LOADING = ("loading", "Loading now", "busy")
+    WAITING = ("waiting", "Files waiting", "busy")
+    EMPTY = ("empty", "Nothing delivered yet", "idle")
+    FRESH = ("fresh", "Up to date", "good")
+    DISABLED = ("disabled", "Disabled", "idle")
+
+    def __init__(self, slug: str, words: str, tone: str) -> None:
+        self.slug, self.words, self.tone = slug, words, tone
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong last, in a plain sentence, and what to do."""
+
+    cause: str
+    next_action: str
+    is_access: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """The deliveries that cannot be published as they are; `reason` is the newest one's."""
+
+    deliveries: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One connection on the dashboard. `awaiting`: its exports that wait for a decision."""
+
+    id: int
+    name: str
+    client: str
+    enabled: bool
+    expectation: Expectation
+    last_ingested_at: datetime | None
+    check_failed: Trouble | None
+    discovery_failed: Trouble | None
+    waiting: int
+    loading: list[Loading]
+    failed: list[Failed]
+    incomplete: Incomplete | None
+    awaiting: int
+
+    @property
+    def state(self) -> State:
+        """The worst that is true of it."""
+        return next(self.states(), State.FRESH)
+
+    def states(self) -> Iterator[State]:
+        """All that is true of it, worst first."""
+        stuck = any(not failed.retrying for failed in self.failed)
+        discovery = self.discovery_failed
+        true_of_it = {
+            State.LOST: self.enabled and bool(self.check_failed or (discovery and discovery.is_access)),
+            State.CHECK_FAILED: not self.enabled and self.last_ingested_at is None and self.check_failed,
+            State.DISABLED: not self.enabled,
+            State.FAILED: stuck,
+            State.DISCOVERY_FAILED: discovery,
+            State.INCOMPLETE: self.incomplete,
+            State.LATE: self.expectation.late_since,
+            State.AWAITING: self.awaiting,
+            State.RETRYING: self.failed,
+            State.LOADING: self.loading,
+            State.WAITING: self.waiting,
+            State.EMPTY: self.expectation.last is None and self.last_ingested_at is None,
+        }
+        return (state for state, is_true in true_of_it.items() if is_true)
+
+
+def lines() -> list[Line]:
+    """Every connection, the worst first, then by name."""
+    expected, waiting = expectations(timezone.now()), waiting_by_connection()
+    loading, failed = loading_now(), failed_by_connection()
+    incomplete, awaiting = _incomplete(), _awaiting()
+    found = [
+        Line(
+            id=one.pk,
+            name=one.name,
+            client=one.client.name,
+            enabled=one.enabled and one.client.enabled,
+            expectation=expected.get(one.pk, Expectation()),
+            last_ingested_at=one.last_ingested,
+            check_failed=_check_trouble(one.last_check),
+            discovery_failed=_discovery_trouble(one.last_run),
+            waiting=waiting.get(one.pk, 0),
+            loading=loading.get(one.pk, []),
+            failed=failed.get(one.pk, []),
+            incomplete=incomplete.get(one.pk),
+            awaiting=awaiting.get(one.pk, 0),
+        )
+        for one in _connections()
+    ]
+    order = list(State)
+    return sorted(found, key=lambda line: (order.index(line.state), line.name))
+
+
+def _connections() -> QuerySet[Any]:
+    own = OuterRef("pk")
+    runs = DiscoveryRun.objects.filter(connection=own).exclude(outcome=DiscoveryRun.Outcome.RUNNING)
+    verdicts = [outcome for outcome in AccessCheck.Outcome if outcome not in {"RUNNING", "CRASHED"}]
+    checks = AccessCheck.objects.filter(connection=own, outcome__in=verdicts)
+    ingested = SourceFile.objects.filter(connection=own, ingested_at__isnull=False).order_by("-ingested_at")
+    run = JSONObject(outcome="outcome", code="error_code", cause="error_message", next_action="next_action")
+    check = JSONObject(outcome="outcome", rungs="rungs")
+    return ClientConnection.objects.select_related("client").annotate(
+        last_run=Subquery(runs.order_by("-pk").values(told=run)[:1], output_field=JSONField()),
+        last_check=Subquery(checks.order_by("-pk").values(told=check)[:1], output_field=JSONField()),
+        last_ingested=Subquery(ingested.values("ingested_at")[:1], output_field=DateTimeField()),
+    )
+
+
+def _incomplete() -> dict[int, Incomplete]:
+    open_ones = Delivery.objects.filter(status=Delivery.Status.INCOMPLETE, scope__export__decision="LOAD")
+    counted = open_ones.values_list("scope__export__connection").annotate(Count("pk"), Max("pk"))
+    groups = list(counted)
+    newest = Delivery.objects.only("reason").in_bulk([pk for *_, pk in groups])
+    return {
+        connection: Incomplete(count, newest[pk].reason) for connection, count, pk in groups if pk in newest
+    }
+
+
+def _awaiting() -> dict[int, int]:
+    exports = Export.objects.filter(decision=Export.Decision.AWAITING).order_by()
+    return dict(exports.values_list("connection").annotate(Count("pk")))
+
+
+def _check_trouble(check: dict[str, Any] | None) -> Trouble | None:
+    if check is None or check["outcome"] != AccessCheck.Outcome.FAILED:
+        return None
+    for rung in check["rungs"]:
+        if rung.get("verdict") == "failed":
+            return Trouble(rung.get("cause") or rung.get("title", ""), rung.get("remedy", ""))
+    return Trouble("The access check failed.", "Verify access again and read its rungs.")
+
+
+def _discovery_trouble(run: dict[str, Any] | None) -> Trouble | None:
+    if run is None or run["outcome"] != DiscoveryRun.Outcome.FAILED:
+        return None
+    return Trouble(run["cause"], run["next_action"], run["code"] in _codes(AccessError))
+
+
+def _codes(error: type[IngestionError]) -> set[str]:
+    return {error.code}.union(*(_codes(kind) for kind in error.__subclasses__()))

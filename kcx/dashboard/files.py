@@ -1,0 +1,101 @@
+"""Files that wait, load or failed, by connection; asks only the small part of the registry that is open."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Max, Q
+
+from ingestion.models import LoadAttempt, SourceFile
+from ingestion.queueing import waiting_files
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A load that runs. Sizes in bytes of the object; rate and time left are None until it has read."""
+
+    file_id: int
+    key: str
+    rows: int
+    bytes_read: int
+    size: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The key's last part."""
+        return self.key.rstrip("/").rpartition("/")[2]
+
+    @property
+    def percent(self) -> int:
+        """Of the object's bytes, 0 to 100: a Parquet file's footer is read twice."""
+        return min(100, 100 * self.bytes_read // self.size) if self.size else 0
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Since it began."""
+        return self.rows / self.seconds if self.seconds else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace it had so far."""
+        if not self.bytes_read or not self.seconds:
+            return None
+        return max(self.size - self.bytes_read, 0) * self.seconds / self.bytes_read
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The failed files of a connection with one error code; `cause` and `next_action` are the newest one's.
+
+    `retrying`: KCX tries every one of them again by itself.
+    """
+
+    code: str
+    files: int
+    cause: str
+    next_action: str
+    retrying: bool
+
+
+def loading_now() -> dict[int, list[Loading]]:
+    """By connection id, the longest first."""
+    running = LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING).select_related("source_file")
+    found = defaultdict(list)
+    for attempt in running.order_by("pk"):
+        file = attempt.source_file
+        found[file.connection_id].append(
+            Loading(file.pk, file.key, attempt.rows, attempt.bytes_read, file.size, _seconds(attempt))
+        )
+    return found
+
+
+def waiting_by_connection() -> dict[int, int]:
+    """How many files are due for a load, without those of exports that are not to be loaded."""
+    counted = waiting_files().order_by().values_list("connection").annotate(files=Count("pk"))
+    return dict(counted)
+
+
+def failed_by_connection() -> dict[int, list[Failed]]:
+    """The failed files of each connection, grouped by their error code, the most first."""
+    grouped = (
+        SourceFile.objects.filter(status=SourceFile.Status.FAILED)
+        .values("connection_id", "error_code")
+        .annotate(files=Count("pk"), newest=Max("pk"), stuck=Count("pk", filter=Q(next_retry_at=None)))
+        .order_by("-files")
+    )
+    groups = list(grouped)
+    newest = SourceFile.objects.only("error_message", "next_action").in_bulk([g["newest"] for g in groups])
+    found = defaultdict(list)
+    for group in groups:
+        file = newest.get(group["newest"])
+        told = (file.error_message, file.next_action) if file else ("", "")
+        found[group["connection_id"]].append(
+            Failed(group["error_code"], group["files"], *told, retrying=not group["stuck"])
+        )
+    return found
+
+
+def _seconds(attempt: LoadAttempt) -> float:
+    told_at: datetime = attempt.progress_at or attempt.started_at
+    return (told_at - attempt.started_at).total_seconds()

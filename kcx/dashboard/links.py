@@ -1,0 +1,51 @@
+"""Where the dashboard's entries lead: lists and pages of the admin, filtered."""
+
+from datetime import date
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+
+def connection_page(connection_id: int) -> str:
+    """The connection's own page."""
+    return reverse("admin:ingestion_clientconnection_change", args=[connection_id])
+
+
+def files(**filters: object) -> str:
+    """The registry, filtered by its fields."""
+    return _list("sourcefile", filters)
+
+
+def deliveries(**filters: object) -> str:
+    """The deliveries, filtered by their fields."""
+    return _list("delivery", filters)
+
+
+def exports(**filters: object) -> str:
+    """The exports, filtered by their fields."""
+    return _list("export", filters)
+
+
+def workers() -> str:
+    """The workers and their signs of life."""
+    return reverse("admin:ingestion_worker_changelist")
+
+
+def dashboard(**query: object) -> str:
+    """The dashboard, filtered."""
+    return f"{reverse('admin:index')}?{urlencode(query)}#connections"
+
+
+def coverage(**query: object) -> str:
+    """The coverage calendar of one connection or client."""
+    return f"{reverse('kcx:coverage')}?{urlencode(query)}"
+
+
+def cell(export_id: int, period: date | None) -> str:
+    """The files of one billing period of an export."""
+    chosen = {"billing_period_start__exact": period} if period else {"billing_period_start__isnull": True}
+    return files(export__id__exact=export_id, **chosen)
+
+
+def _list(model: str, filters: dict[str, object]) -> str:
+    return f"{reverse(f'admin:ingestion_{model}_changelist')}?{urlencode(filters)}"

@@ -1,0 +1,43 @@
+"""The dashboard's table: found by words and state, the worst first, in pages."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+
+from kcx.dashboard.connections import Line, State
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the reader asked for: words of a name or a client, a state's slug, a page. '' is any."""
+
+    words: str = ""
+    state: str = ""
+    page: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the lines asked for, and how many connections are in each state."""
+
+    choice: Choice
+    page: Page[Line]
+    counts: list[tuple[State, int]]
+    total: int
+
+
+def listing(lines: list[Line], choice: Choice) -> Listing:
+    """A page that does not exist is the nearest that does; a state is any that is true of a connection."""
+    words = choice.words.casefold().split()
+    asked = [
+        line
+        for line in lines
+        if all(word in f"{line.name} {line.client}".casefold() for word in words)
+        and (not choice.state or choice.state in {line.state.slug, *(state.slug for state in line.states())})
+    ]
+    counted = Counter(line.state for line in lines)
+    counts = [(state, counted[state]) for state in State if counted[state]]
+    return Listing(choice, Paginator(asked, PER_PAGE).get_page(choice.page), counts, len(lines))

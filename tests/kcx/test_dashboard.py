@@ -1,0 +1,312 @@
+"""The dashboard: what it says of each situation, to whom, and at how many queries."""
+
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from ingestion.models import Client, ClientConnection
+from kcx.dashboard.attention import attention
+from kcx.dashboard.cadence import learn
+from kcx.dashboard.connections import Line, State, lines
+from kcx.dashboard.files import Loading
+from tests.kcx.situations import (
+    a_check,
+    a_connection,
+    a_delivery,
+    a_discovery,
+    a_file,
+    a_load,
+    a_member,
+    a_worker,
+    an_export,
+    deliveries_every,
+)
+
+pytestmark = pytest.mark.django_db
+HOSTILE = "<script>alert('x')</script>\"&"
+
+
+def page(browser: Browser, address: str = "/admin/", **query: Any) -> str:
+    answer = browser.get(address, query, secure=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def line_of(one: ClientConnection) -> Line:
+    return next(line for line in lines() if line.id == one.pk)
+
+
+def many_connections(count: int) -> list[ClientConnection]:
+    """Without partitions, which the dashboard does not need, at one statement."""
+    owner, _ = Client.objects.get_or_create(name="owner of many")
+    start = owner.connections.count()
+    role = "arn:aws:iam::123456789012:role/kcx"
+    made = ClientConnection.objects.bulk_create(
+        ClientConnection(client=owner, name=f"many {n:03}", bucket=f"many-{n}", role_arn=role, enabled=True)
+        for n in range(start, start + count)
+    )
+    for one in made:
+        export = an_export(one)
+        a_file(export, "FAILED")
+        a_delivery(export)
+    return made
+
+
+class TestEveryState:
+    def test_a_fresh_connection_is_up_to_date(self) -> None:
+        export = an_export(a_connection())
+        a_file(export)
+        deliveries_every(export, hours=8, count=4, last=1)
+        line = line_of(export.connection)
+        assert line.state is State.FRESH
+        assert line.expectation.late_since is None
+        assert line.expectation.expected == line.expectation.last + timedelta(hours=8)
+
+    def test_one_that_has_nothing_yet_says_so(self) -> None:
+        assert line_of(a_connection()).state is State.EMPTY
+
+    def test_a_refused_discovery_is_access_lost_with_its_cause_and_next_action(self) -> None:
+        one = a_connection()
+        a_discovery(one, "assume_role_denied", "STS refused the role.")
+        assert line_of(one).state is State.LOST
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.cause) == ("Access lost", "STS refused the role. Do this.")
+
+    def test_a_discovery_that_failed_otherwise_is_not_called_access_lost(self) -> None:
+        one = a_connection()
+        a_discovery(one, "bad_manifest", "It is no JSON.")
+        assert line_of(one).state is State.DISCOVERY_FAILED
+
+    def test_a_later_discovery_that_succeeds_clears_it(self) -> None:
+        one = a_connection()
+        a_discovery(one, "assume_role_denied", "STS refused the role.")
+        a_discovery(one)
+        assert line_of(one).state is State.EMPTY
+
+    def test_a_failed_check_turns_the_connection_red_with_the_rungs_remedy(self) -> None:
+        one = a_connection()
+        rungs = [
+            {"code": "identity", "verdict": "passed"},
+            {"code": "list", "verdict": "failed", "cause": "No list.", "remedy": "Grant it."},
+        ]
+        a_check(one, "FAILED", *rungs)
+        a_check(one, "RUNNING")
+        assert line_of(one).state is State.LOST
+        assert attention(lines(), worker_works=True)[0].cause == "No list. Grant it."
+
+    def test_a_check_that_fails_before_enabling_is_told_though_the_connection_is_disabled(self) -> None:
+        one = a_connection(enabled=False)
+        assert attention(lines(), worker_works=True) == []
+        a_check(one, "FAILED")
+        assert line_of(one).state is State.CHECK_FAILED
+        assert [entry.kind for entry in attention(lines(), worker_works=True)] == ["Access check failed"]
+
+    def test_failed_files_are_red_but_those_that_are_tried_again_are_not(self) -> None:
+        export = an_export(a_connection())
+        a_file(export, "FAILED", next_retry_at=timezone.now() + timedelta(minutes=5))
+        assert line_of(export.connection).state is State.RETRYING
+        a_file(export, "FAILED", error_code="ragged_row")
+        assert line_of(export.connection).state is State.FAILED
+
+    def test_an_incomplete_delivery_tells_its_reason(self) -> None:
+        export = an_export(a_connection())
+        a_delivery(export, "INCOMPLETE")
+        assert line_of(export.connection).state is State.INCOMPLETE
+        [entry] = attention(lines(), worker_works=True)
+        assert "A listed file is missing." in entry.cause
+
+    def test_an_export_that_awaits_a_decision_asks_for_it(self) -> None:
+        export = an_export(a_connection(), decision="AWAITING")
+        assert line_of(export.connection).state is State.AWAITING
+        [entry] = attention(lines(), worker_works=True)
+        assert entry.action == "Decide: load or not"
+
+    def test_waiting_files_are_those_that_will_load(self) -> None:
+        one = a_connection()
+        a_file(an_export(one, "wanted"), "NEW")
+        a_file(an_export(one, "unwanted", "IGNORE"), "NEW")
+        line = line_of(one)
+        assert (line.state, line.waiting) == (State.WAITING, 1)
+
+    def test_a_disabled_connection_is_grey_whatever_else_is_true(self) -> None:
+        export = an_export(a_connection(enabled=False))
+        a_file(export, "FAILED")
+        assert line_of(export.connection).state is State.DISABLED
+        assert attention(lines(), worker_works=False) == []
+
+    def test_a_load_shows_progress_pace_and_time_left(self) -> None:
+        export = an_export(a_connection())
+        a_load(a_file(export, "NEW", size=1000), rows=500, bytes_read=250, seconds=10)
+        [load] = line_of(export.connection).loading
+        assert (load.percent, load.rows_per_second, load.seconds_left) == (25, 50, 30)
+        assert line_of(export.connection).state is State.LOADING
+
+
+def test_a_load_that_has_read_nothing_yet_promises_no_end() -> None:
+    load = Loading(1, "a", rows=0, bytes_read=0, size=0, seconds=0)
+    assert (load.percent, load.rows_per_second, load.seconds_left) == (0, None, None)
+
+
+class TestCadence:
+    NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+    def times(self, *hours_ago: float) -> list[datetime]:
+        return [self.NOW - timedelta(hours=hours) for hours in hours_ago]
+
+    def test_under_three_deliveries_the_next_is_unknown(self) -> None:
+        assert learn([self.times(1, 9)]).expected is None
+        assert learn([]).late_since(self.NOW) is None
+
+    def test_the_median_gap_is_not_led_astray_by_one_long_pause(self) -> None:
+        assert learn([self.times(1, 9, 17, 65)]).gap == timedelta(hours=8)
+
+    def test_on_the_first_of_a_month_the_gap_is_that_of_the_month_before(self) -> None:
+        cadence = learn([self.times(2), self.times(10, 18, 26)])
+        assert (cadence.last, cadence.gap) == (self.times(2)[0], timedelta(hours=8))
+
+    @pytest.mark.parametrize(("last", "late"), [(11.9, False), (12.1, True)])
+    def test_late_is_half_a_gap_past_the_expected_time(self, last: float, *, late: bool) -> None:
+        cadence = learn([self.times(last, last + 8, last + 16)])
+        assert (cadence.late_since(self.NOW) is not None) is late
+
+    def test_a_late_connection_says_since_when(self) -> None:
+        export = an_export(a_connection())
+        a_file(export)
+        deliveries_every(export, hours=8, count=4, last=30)
+        line = line_of(export.connection)
+        assert line.state is State.LATE
+        assert line.expectation.late_since == line.expectation.expected
+        assert attention(lines(), worker_works=True)[0].kind == "Late"
+
+    def test_an_export_that_is_not_loaded_is_never_late(self) -> None:
+        export = an_export(a_connection(), decision="IGNORE")
+        deliveries_every(export, hours=8, count=4, last=90)
+        assert line_of(export.connection).expectation.late_since is None
+
+
+class TestAttention:
+    def test_failed_files_are_grouped_by_cause_over_all_connections(self) -> None:
+        for _ in range(2):
+            export = an_export(a_connection())
+            a_file(export, "FAILED")
+            a_file(export, "FAILED")
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.about) == ("4 failed files", "2 connections")
+        assert entry.cause.startswith("corrupt_gzip: It is cut short.")
+
+    def test_no_worker_is_told_only_where_there_is_work_for_one(self) -> None:
+        assert attention([], worker_works=False) == []
+        a_connection()
+        assert attention(lines(), worker_works=False)[0].kind == "No worker takes tasks"
+
+    def test_of_one_kind_five_are_told_and_the_rest_counted(self) -> None:
+        for _ in range(7):
+            a_discovery(a_connection(), "assume_role_denied", "No.")
+        told = attention(lines(), worker_works=True)
+        assert [entry.about for entry in told][5:] == ["2 more connections"]
+        assert "state=lost" in told[-1].link
+
+    def test_every_link_of_an_entry_opens(self) -> None:
+        export = an_export(a_connection())
+        a_file(export, "FAILED")
+        a_delivery(export, "INCOMPLETE")
+        an_export(a_connection(), decision="AWAITING")
+        a_discovery(a_connection(), "bad_manifest", "No.")
+        entries = attention(lines(), worker_works=False)
+        assert len(entries) == 5
+        browser = a_member("viewer")
+        assert {browser.get(entry.link, secure=True).status_code for entry in entries} == {200}
+
+
+class TestThePage:
+    def test_with_nothing_yet_it_says_what_to_do_first_and_gives_the_button_to_who_may(self) -> None:
+        button = 'href="/admin/ingestion/clientconnection/add/"'
+        onboarders, viewers = page(a_member("onboarder")), page(a_member("viewer"))
+        assert "three steps to the first rows" in onboarders
+        assert button in onboarders
+        assert "three steps to the first rows" in viewers
+        assert button not in viewers
+
+    def test_a_stranger_is_sent_to_the_login_and_staff_of_no_group_read_nothing(self) -> None:
+        one = a_connection("the secret client")
+        assert Browser().get("/admin/", secure=True).status_code == 302
+        assert Browser().get("/admin/coverage/", secure=True).status_code == 302
+        nobody = a_member(None)
+        assert one.name not in page(nobody)
+        assert nobody.get("/admin/dashboard/live", secure=True).status_code == 403
+        assert nobody.get("/admin/coverage/", secure=True).status_code == 403
+
+    def test_a_poll_after_the_login_ended_reloads_the_page(self) -> None:
+        answer = Browser().get("/admin/dashboard/live", secure=True)
+        assert (answer.status_code, answer.headers["HX-Refresh"]) == (403, "true")
+
+    def test_the_live_part_is_asked_for_again_with_what_was_chosen(self) -> None:
+        a_connection("one of two")
+        a_connection("another")
+        shown = unescape(page(a_member("viewer"), q="one of", state="empty"))
+        assert 'hx-get="/admin/dashboard/live?q=one+of&state=empty&page=1"' in shown
+        polled = page(a_member("viewer"), "/admin/dashboard/live", q="one of", state="empty")
+        assert "one of two" in polled
+        assert "another" not in polled
+        assert "<html" not in polled
+
+    def test_hostile_names_and_errors_are_shown_as_text(self) -> None:
+        one = a_connection(f"name {HOSTILE}", client=f"client {HOSTILE}")
+        export = an_export(one, f"export {HOSTILE}")
+        a_file(export, "FAILED", error_message=HOSTILE, error_code="x<script>")
+        a_load(a_file(export, "NEW", key=f"exports/{HOSTILE}"), rows=1, bytes_read=1, seconds=1)
+        a_delivery(export, "INCOMPLETE")
+        for shown in (page(a_member("viewer")), page(a_member("viewer"), q=HOSTILE, state=HOSTILE)):
+            assert "<script>alert" not in shown
+            assert "x<script>" not in shown
+        assert f"name {HOSTILE}" in unescape(page(a_member("viewer")))
+
+    def test_the_figures_and_the_storage_of_clients_are_shown(self) -> None:
+        a_file(an_export(a_connection(client="Client of note")), row_count=12_345)
+        shown = page(a_member("viewer"))
+        assert "Rows ingested per day (thousands)" in shown
+        assert "12,345" in shown
+        assert shown.index("Storage per client") < shown.rindex("Client of note")
+
+    def test_a_worker_that_works_leaves_nothing_to_attend_to(self) -> None:
+        a_connection()
+        assert "No worker takes tasks" in page(a_member("viewer"))
+        a_worker()
+        assert "every enabled connection is in order" in page(a_member("viewer"))
+
+
+class TestThreeHundredConnections:
+    def test_they_come_in_pages_the_worst_first(self) -> None:
+        many_connections(120)
+        a_discovery(ClientConnection.objects.get(name="many 119"), "assume_role_denied", "No.")
+        first = page(a_member("viewer"), "/admin/dashboard/live")
+        assert first.index("many 119") < first.index("many 000")
+        assert "Page 1 of 3, 120 connections" in first
+        assert "many 049" not in first
+        assert "many 049" in page(a_member("viewer"), "/admin/dashboard/live", page=2)
+
+    def test_they_are_found_by_words_and_by_state(self) -> None:
+        many_connections(3)
+        a_connection("quiet one")
+        live = "/admin/dashboard/live"
+        assert "quiet one" not in page(a_member("viewer"), live, state="failed")
+        assert "many 001" not in page(a_member("viewer"), live, q="QUIET one")
+        assert "No connection is like that." in page(a_member("viewer"), live, q="no such")
+
+    @pytest.mark.parametrize("address", ["/admin/", "/admin/dashboard/live", "/admin/coverage/"])
+    def test_the_queries_are_as_many_for_three_as_for_three_hundred(self, address: str) -> None:
+        many_connections(3)
+        browser = a_member("viewer")
+        page(browser, address)
+        with CaptureQueriesContext(connection) as few:
+            page(browser, address)
+        many_connections(297)
+        with CaptureQueriesContext(connection) as many:
+            page(browser, address)
+        assert len(few) == len(many) <= 30
