@@ -20,7 +20,7 @@ class PlannedExport:
     """One export: `files`, `bytes` and the estimates are what waits to be loaded.
 
     `periods` counts billing periods with such files, `newest` and `oldest` are the first and last as YYYY-MM.
-    `not_loaded` is how many registered files are left out, by reason.
+    `not_loaded` is how many registered files are left out, by reason; `export_id` is None for those of none.
     """
 
     export: str
@@ -36,6 +36,7 @@ class PlannedExport:
     estimated_rows: int
     estimated_seconds: int
     not_loaded: dict[str, int]
+    export_id: int | None = None
 
 
 def plan(connection: ClientConnection) -> list[PlannedExport]:
@@ -73,6 +74,7 @@ def _planned(export: Export) -> PlannedExport:
         estimated_rows=rows,
         estimated_seconds=-(-rows // ROWS_PER_SECOND),
         not_loaded=_left_out(export.files.all()),
+        export_id=export.pk,
     )
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
+from ingestion.admin.connection_home import act, artefact_download, home_page, ladder_part
 from ingestion.admin.receipts import verify_connections
 from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
@@ -38,7 +40,7 @@ class ClientAdmin(NeverDeleted):
 @admin.register(ClientConnection)
 class ClientConnectionAdmin(NeverDeleted):
     list_display = [
-        "name",
+        "home",
         "client",
         "bucket",
         "prefix",
@@ -46,6 +48,7 @@ class ClientConnectionAdmin(NeverDeleted):
         "last_discovered_at",
         "next_discovery_at",
     ]
+    list_display_links = None
     list_filter = ["enabled", "client"]
     list_select_related = ["client"]
     search_fields = ["name", "bucket", "prefix", "client__name"]
@@ -69,12 +72,51 @@ class ClientConnectionAdmin(NeverDeleted):
         """May this person ask for verifications?"""
         return request.user.has_perm("ingestion.operate_sourcefile")
 
+    @admin.display(description="Connection", ordering="name")
+    def home(self, connection: ClientConnection) -> str:
+        """Its name, which leads to its home."""
+        address = reverse("admin:ingestion_clientconnection_home", args=[connection.pk])
+        return format_html('<a class="kcx-link" href="{}">{}</a>', address, connection.name)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The connection's home and what its buttons do, beside the usual pages."""
+
+        def own(address: str, view: Any, name: str) -> URLPattern:
+            named = f"ingestion_clientconnection_{name}"
+            page: URLPattern = path(
+                address, self.admin_site.admin_view(view), {"model_admin": self}, name=named
+            )
+            return page
+
+        return [
+            own("<int:pk>/home/", home_page, "home"),
+            own("<int:pk>/ladder/", ladder_part, "ladder"),
+            own("<int:pk>/artefacts/<str:name>/", artefact_download, "artefact"),
+            own("<int:pk>/do/<str:what>/", act, "act"),
+            *super().get_urls(),
+        ]
+
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: ClientConnection, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
-        """Save what the form allowed; enabling and disabling are recorded as what they are."""
+        """Save what the form allowed, and record it; enabling and disabling as what they are."""
         super().save_model(request, obj, form, change)
+        person = request.user.get_username()
         if "enabled" in form.changed_data:
-            record(request.user.get_username(), "enable" if obj.enabled else "disable", connection=obj)
+            record(person, "enable" if obj.enabled else "disable", connection=obj)
+        detail = {
+            name: {"before": str(form.initial.get(name, "")), "after": str(form.cleaned_data[name])}
+            for name in form.changed_data
+            if name not in ("enabled", "next_discovery_at")  # a form knows no microseconds
+        }
+        if detail:
+            record(person, f"{'change' if change else 'add'} connection", connection=obj, detail=detail)
+
+    def response_add(
+        self, request: HttpRequest, obj: ClientConnection, post_url_continue: Any = None
+    ) -> HttpResponse:
+        """A new connection goes on to its home: what to send to the client."""
+        super().response_add(request, obj, post_url_continue)
+        return HttpResponseRedirect(reverse("admin:ingestion_clientconnection_home", args=[obj.pk]))
 
     @admin.display(description="Policies of the role")
     def role_policies(self, connection: ClientConnection) -> str:

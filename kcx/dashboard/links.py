@@ -8,7 +8,7 @@ from django.urls import reverse
 
 def connection_page(connection_id: int) -> str:
     """The connection's own page."""
-    return reverse("admin:ingestion_clientconnection_change", args=[connection_id])
+    return reverse("admin:ingestion_clientconnection_home", args=[connection_id])
 
 
 def files(**filters: object) -> str:

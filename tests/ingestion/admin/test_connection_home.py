@@ -1,0 +1,169 @@
+"""A connection's home: from what the client is sent to the first discovery, and who may do what there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.http import HttpResponse
+from django.test import Client as Browser
+from django.urls import reverse
+from django_q.models import OrmQ
+
+from ingestion import tasks
+from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction
+from kcx.simulated_aws.server import SimulatedAws
+from tests.builders import ClientUnderTest, csv_gz, new_client
+from tests.processes import python
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+KEY = "exports/lines/file.csv.gz"
+LOAD_INSIDE_COPY = """
+from ingestion.pipeline import run
+def report(rows, bytes_read):
+    print("inside COPY", flush=True)
+    input()
+run.load({file}, "slow", report)
+"""
+
+
+@pytest.fixture
+def client(aws: SimulatedAws, raw_database: None) -> ClientUnderTest:
+    """A client whose connection is not enabled yet, with one export in the bucket."""
+    made = new_client(aws, enable=False)
+    made.account.put_object(KEY, csv_gz("a,b\n1,2\n"))
+    return made
+
+
+def browser_of(group: str) -> Browser:
+    call_command("migrate", verbosity=0)
+    person = User.objects.create_user(group, is_staff=True)
+    person.groups.add(Group.objects.get(name=group))
+    browser = Browser()
+    browser.force_login(person)
+    return browser
+
+
+def home(browser: Browser, client: ClientUnderTest) -> str:
+    answer = browser.get(address(client, "home"), secure=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def address(client: ClientUnderTest, page: str, *more: str) -> str:
+    return reverse(f"admin:ingestion_clientconnection_{page}", args=[client.connection.pk, *more])
+
+
+def do(browser: Browser, client: ClientUnderTest, what: str, **data: object) -> HttpResponse:
+    return browser.post(address(client, "act", what), data, secure=True)
+
+
+def run_queue() -> None:
+    while queued := OrmQ.objects.order_by("id").first():
+        queued.delete()
+        getattr(tasks, queued.task["func"].rpartition(".")[2])(*queued.task["args"])
+
+
+@contextmanager
+def a_load_inside_copy(file: SourceFile) -> Iterator[None]:
+    with python(LOAD_INSIDE_COPY.format(file=file.pk)) as loader:
+        assert loader.stdout
+        assert loader.stdout.readline() == "inside COPY\n"
+        yield
+
+
+def test_from_nothing_to_the_first_rows(client: ClientUnderTest) -> None:
+    onboarder = browser_of("onboarder")
+    text = home(onboarder, client)
+    assert client.connection.external_id in text
+    assert "Not checked" in text
+    do(onboarder, client, "start")
+    assert not ClientConnection.objects.get().enabled, "only what is verified is enabled"
+    assert "Verify access first" in home(onboarder, client)
+
+    do(onboarder, client, "verify")
+    assert "hx-trigger" in home(onboarder, client), "the ladder is asked for again while it runs"
+    run_queue()
+    text = home(onboarder, client)
+    assert AccessCheck.objects.get().outcome == "PASSED"
+    assert "Access works" in text
+    assert 'hx-trigger="every 1s"' not in text
+
+    do(onboarder, client, "discover")
+    run_queue()
+    assert "Look what is there" in home(onboarder, client)
+    export = Export.objects.get()
+    assert not client.rows(KEY), "the plan loads nothing"
+    do(onboarder, client, "decide", export=export.pk, decision="LOAD")
+    do(onboarder, client, "start")
+    run_queue()
+    assert client.rows(KEY) == [["1", "2"]]
+    done = StaffAction.objects.filter(actor="onboarder").order_by("pk").values_list("action", flat=True)
+    assert list(done) == ["check access", "discover", "decide export", "enable", "discover"]
+    do(onboarder, client, "stop")
+    assert not ClientConnection.objects.get().enabled
+
+
+def test_a_failed_rung_says_cause_and_remedy_and_is_mended(client: ClientUnderTest, settings: object) -> None:
+    settings.KCX_IAM_SECONDS = 0  # type: ignore[attr-defined]
+    onboarder = browser_of("onboarder")
+    client.account.delete_role()
+    do(onboarder, client, "verify")
+    run_queue()
+    text = home(onboarder, client)
+    assert "Access check failed" in text
+    assert "What to do" in text
+
+
+@pytest.mark.parametrize("group", ["viewer", "operator"])
+def test_who_may_only_look_is_shown_no_button_and_a_forged_one_is_refused(
+    client: ClientUnderTest, group: str
+) -> None:
+    browser = browser_of(group)
+    text = home(browser, client)
+    for button in ("Verify access</button>", "Approve and start", "Do not load"):
+        assert button not in text
+    assert ("Look what is there</button>" in text) == (group == "operator")
+    for what in ("verify", "start", "stop", "decide"):
+        assert do(browser, client, what).status_code == 403
+    assert do(browser, client, "discover").status_code == (302 if group == "operator" else 403)
+    assert not AccessCheck.objects.exists()
+
+
+def test_only_a_post_does_anything(client: ClientUnderTest) -> None:
+    onboarder = browser_of("onboarder")
+    for what in ("verify", "discover", "start", "stop", "decide"):
+        assert onboarder.get(address(client, "act", what), secure=True).status_code == 405
+    assert do(onboarder, client, "purge").status_code == 404
+    assert not StaffAction.objects.filter(actor="onboarder").exists()
+
+
+def test_every_text_for_the_client_is_shown_and_downloaded(client: ClientUnderTest) -> None:
+    viewer = browser_of("viewer")
+    names = {"trust-policy", "permission-policy", "cloudformation", "terraform", "aws-cli", "client-page"}
+    text = home(viewer, client)
+    for name in names:
+        assert f'id="text-{name}"' in text
+        answer = viewer.get(address(client, "artefact", name), secure=True)
+        assert "attachment; filename=" in answer["Content-Disposition"]
+        assert client.account.bucket in answer.content.decode() or name == "trust-policy"
+    assert viewer.get(address(client, "artefact", "passwords"), secure=True).status_code == 404
+
+
+def test_no_page_waits_for_a_load_and_a_connection_is_saved_and_disabled_beside_it(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client = client_under_test
+    client.account.put_object(KEY, csv_gz("a\n" + "1\n" * 1000))
+    client.discover()
+    onboarder = browser_of("onboarder")
+    with a_load_inside_copy(client.file(KEY)):
+        home(onboarder, client)
+        for model, pk in (("clientconnection", client.connection.pk), ("sourcefile", client.file(KEY).pk)):
+            path = reverse(f"admin:ingestion_{model}_change", args=[pk])
+            assert onboarder.get(path, secure=True).status_code == 200
+        assert onboarder.get(reverse("admin:index"), secure=True).status_code == 200
+        assert do(onboarder, client, "stop").status_code == 302
+    assert not ClientConnection.objects.get().enabled
