@@ -11,7 +11,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from ingestion.admin.connection_home import act, artefact_download, home_page, ladder_part
+from ingestion.admin.connection_acts import act
+from ingestion.admin.connection_home import artefact_download, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
 from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
@@ -91,6 +92,7 @@ class ClientConnectionAdmin(NeverDeleted):
         return [
             own("<int:pk>/home/", home_page, "home"),
             own("<int:pk>/ladder/", ladder_part, "ladder"),
+            own("<int:pk>/now/", now_part, "now"),
             own("<int:pk>/artefacts/<str:name>/", artefact_download, "artefact"),
             own("<int:pk>/do/<str:what>/", act, "act"),
             *super().get_urls(),
