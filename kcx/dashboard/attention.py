@@ -10,7 +10,7 @@ from kcx.dashboard.connections import Line, State
 from kcx.dashboard.files import Failed
 from kcx.templatetags.kcx_format import count_text
 
-SHOWN_OF_A_KIND = 5
+SHOWN_OF_A_KIND = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Entry:
 
 
 def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
-    """The worst first. Failed files are told by cause; of other kinds five at most, then how many more."""
+    """The worst first. Failed files are told by cause; of other kinds three at most, then how many more."""
     idle = not worker_works and any(line.enabled for line in lines)
     found = [_no_worker()] if idle else []
     for state, entry_of in ENTRIES.items():
@@ -37,11 +37,9 @@ def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
 
 
 def _told(line: Line) -> set[State]:
-    """A disabled connection is left alone, but for a check that keeps it from being enabled."""
     states = set(line.states())
-    if State.LOST in states:  # what fails because of it needs nobody else
-        return {State.LOST, *states & {State.AWAITING}}
-    return states & {State.CHECK_FAILED} if State.DISABLED in states else states
+    # What fails because access is lost needs nobody else; a decision can be taken without it.
+    return states & {State.LOST, State.AWAITING} if State.LOST in states else states
 
 
 def _at_most(state: State, lines: list[Line], entry_of: Callable[[Line], Entry]) -> list[Entry]:

@@ -78,7 +78,7 @@ class Line:
         return next(self.states(), State.FRESH)
 
     def states(self) -> Iterator[State]:
-        """All that is true of it, worst first."""
+        """All that is true of it, worst first; a disabled one's troubles are left alone."""
         stuck = any(not failed.retrying for failed in self.failed)
         discovery = self.discovery_failed
         true_of_it = {
@@ -95,7 +95,8 @@ class Line:
             State.WAITING: self.waiting,
             State.EMPTY: self.expectation.last is None and self.last_ingested_at is None,
         }
-        return (state for state, is_true in true_of_it.items() if is_true)
+        disabled = {State.CHECK_FAILED, State.DISABLED}
+        return (s for s, is_true in true_of_it.items() if is_true and (self.enabled or s in disabled))
 
 
 def lines() -> list[Line]:
