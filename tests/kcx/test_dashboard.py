@@ -181,8 +181,17 @@ class TestCadence:
         deliveries_every(export, hours=8, count=4, last=30)
         line = line_of(export.connection)
         assert line.state is State.LATE
-        assert line.expectation.late_since == line.expectation.expected
-        assert attention(lines(), worker_works=True)[0].kind == "Late"
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.since) == ("Late", line.expectation.expected)
+
+    def test_nothing_is_called_late_that_kcx_has_not_looked_for(self) -> None:
+        export = an_export(a_connection())
+        deliveries_every(export, hours=8, count=4, last=30)
+        long_ago = timezone.now() - timedelta(hours=25)
+        ClientConnection.objects.update(last_discovered_at=long_ago)
+        assert line_of(export.connection).state is State.OVERDUE
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.since) == ("Discovery overdue", long_ago)
 
     def test_an_export_that_is_not_loaded_is_never_late(self) -> None:
         export = an_export(a_connection(), decision="IGNORE")
