@@ -47,6 +47,7 @@ def home_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpResponse:
         "texts": texts,
         "no_texts": no_texts,
         "plan": plan(connection),
+        "why_not_enabled": connection.why_not_enabled(),
         "decisions": Export.Decision,
         "last_run": connection.discovery_runs.first(),
         "staff_actions": connection.staff_actions.select_related("source_file")[:10],

@@ -39,7 +39,7 @@ def dashboard(request: HttpRequest, context: Context) -> Context:
         "title": "Dashboard",
         "may_read": True,
         **_live(request, found),
-        **_calendar(request, default=found[0].id if found else None),
+        **_calendar(request, default=_worst_delivered(found)),
         "days": days,
         "charts": [rows_chart(days), bytes_chart(days), lag_chart(days)],
         "storage": stored[:SHOWN_CLIENTS],
@@ -77,6 +77,12 @@ def _live(request: HttpRequest, found: list[Line]) -> Context:
         "page_query": urlencode({**query, "page": choice.page}),
         "now": timezone.now(),
     }
+
+
+def _worst_delivered(found: list[Line]) -> int | None:
+    """The worst connection that has a calendar to show; else the worst."""
+    delivered = [line.id for line in found if line.expectation.last]
+    return next(iter([*delivered, *(line.id for line in found)]), None)
 
 
 def _calendar(request: HttpRequest, default: int | None) -> Context:

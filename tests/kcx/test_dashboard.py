@@ -181,8 +181,17 @@ class TestCadence:
         deliveries_every(export, hours=8, count=4, last=30)
         line = line_of(export.connection)
         assert line.state is State.LATE
-        assert line.expectation.late_since == line.expectation.expected
-        assert attention(lines(), worker_works=True)[0].kind == "Late"
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.since) == ("Late", line.expectation.expected)
+
+    def test_nothing_is_called_late_that_kcx_has_not_looked_for(self) -> None:
+        export = an_export(a_connection())
+        deliveries_every(export, hours=8, count=4, last=30)
+        long_ago = timezone.now() - timedelta(hours=25)
+        ClientConnection.objects.update(last_discovered_at=long_ago)
+        assert line_of(export.connection).state is State.OVERDUE
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.since) == ("Discovery overdue", long_ago)
 
     def test_an_export_that_is_not_loaded_is_never_late(self) -> None:
         export = an_export(a_connection(), decision="IGNORE")
@@ -205,11 +214,11 @@ class TestAttention:
         a_connection()
         assert attention(lines(), worker_works=False)[0].kind == "No worker takes tasks"
 
-    def test_of_one_kind_five_are_told_and_the_rest_counted(self) -> None:
-        for _ in range(7):
+    def test_of_one_kind_three_are_told_and_the_rest_counted(self) -> None:
+        for _ in range(5):
             a_discovery(a_connection(), "assume_role_denied", "No.")
         told = attention(lines(), worker_works=True)
-        assert [entry.about for entry in told][5:] == ["2 more connections"]
+        assert [entry.about for entry in told][3:] == ["2 more connections"]
         assert "state=lost" in told[-1].link
 
     def test_every_link_of_an_entry_opens(self) -> None:
@@ -290,6 +299,15 @@ class TestThreeHundredConnections:
         assert "Page 1 of 3, 120 connections" in first
         assert "many 049" not in first
         assert "many 049" in page(a_member("viewer"), "/admin/dashboard/live", page=2)
+
+    def test_each_state_is_counted_and_found_though_a_worse_one_is_true_too(self) -> None:
+        export = an_export(a_connection("in two troubles"))
+        a_file(export, "FAILED")
+        a_delivery(export, "INCOMPLETE")
+        live = "/admin/dashboard/live"
+        assert 'id="state-incomplete"' in page(a_member("viewer"), live)
+        assert "in two troubles" in page(a_member("viewer"), live, state="incomplete")
+        assert "No connection is like that." in page(a_member("viewer"), live, state="late")
 
     def test_they_are_found_by_words_and_by_state(self) -> None:
         many_connections(3)
