@@ -102,7 +102,11 @@ def _waiting() -> bool:
 @contextmanager
 def _workers(count: int) -> Iterator[None]:
     command = [sys.executable, "manage.py", "worker"]
-    running = [subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True) for _ in range(count)]
+    # A kill may come just after the load, and then hit a process that waits: the supervisor has to notice.
+    impatient = {**os.environ, "KCX_STALE_SECONDS": "10"}
+    running = [
+        subprocess.Popen(command, cwd=REPOSITORY, env=impatient, start_new_session=True) for _ in range(count)
+    ]
     try:
         yield
     finally:
