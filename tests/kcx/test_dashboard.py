@@ -195,6 +195,7 @@ class TestCadence:
         assert line_of(export.connection).state is State.OVERDUE
         [entry] = attention(lines(), worker_works=True)
         assert (entry.kind, entry.since) == ("Discovery overdue", long_ago)
+        assert [entry.kind for entry in attention(lines(), worker_works=False)] == ["No worker takes tasks"]
 
     def test_each_connection_is_judged_by_its_own_deliveries_only(self) -> None:
         slow, quick = an_export(a_connection()), an_export(a_connection())
