@@ -35,6 +35,8 @@ def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
     idle = not worker_works and any(line.enabled for line in lines)
     found = [_no_worker()] if idle else []
     for state, entry_of in ENTRIES.items():
+        if state is State.OVERDUE and idle:
+            continue  # the missing worker is why
         found += _at_most(state, [line for line in lines if state in _told(line)], entry_of)
         if state is State.CHECK_FAILED:
             found += _failed_files(lines)

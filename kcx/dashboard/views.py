@@ -13,7 +13,7 @@ from django.utils import timezone
 from ingestion.models import Client, ClientConnection, Export
 from ingestion.status import a_worker_works
 from kcx.dashboard.attention import attention
-from kcx.dashboard.calendar import Coverage, calendar
+from kcx.dashboard.calendar import calendar
 from kcx.dashboard.charts import bytes_chart, lag_chart, rows_chart
 from kcx.dashboard.connections import Line, lines
 from kcx.dashboard.figures import last_days, storage
@@ -100,7 +100,6 @@ def _calendar(request: HttpRequest, default: int | None) -> Context:
         "calendar_query": urlencode({"client": client} if client else {"connection": connection}),
         "connection_choices": list(ClientConnection.objects.order_by("name").values_list("pk", "name")),
         "client_choices": list(Client.objects.order_by("name").values_list("pk", "name")),
-        "legend": list(Coverage),
     }
 
 
