@@ -5,9 +5,10 @@ SELECT 'Client ' || n, true, now() - interval '2 years' FROM generate_series(1, 
 
 INSERT INTO ingestion_clientconnection
     (client_id, name, bucket, prefix, region, role_arn, external_id, bucket_owner, kms_key_arn, enabled,
-     load_new_exports, load_history, unverified_reason, discover_every, next_discovery_at, created_at)
+     load_new_exports, load_history, unverified_reason, discovery_requested_by, discover_every, next_discovery_at,
+     created_at)
 SELECT c.id, 'Connection of ' || c.name || ' ' || n, 'bucket-' || n, '', 'us-east-1',
-       'arn:aws:iam::123456789012:role/kcx', gen_random_uuid()::text, '', '', true, true, false, '',
+       'arn:aws:iam::123456789012:role/kcx', gen_random_uuid()::text, '', '', true, true, false, '', '',
        interval '1 hour', now(), now() - interval '2 years'
 FROM generate_series(1, %(connections)s) n
 JOIN ingestion_client c ON c.name = 'Client ' || (1 + n %% %(clients)s);
@@ -35,7 +36,7 @@ VALUES (repeat('0', 64), '{a}', '{string}', now());
 INSERT INTO ingestion_sourcefile
     (connection_id, export_id, key, etag, size, last_modified, storage_class, billing_period_start,
      billing_period_end, first_seen_at, status, skip_reason, ingested_at, layout_id, row_count, decoded_bytes,
-     object_sha256, rows_sha256, error_code, error_message, next_action, failures)
+     object_sha256, rows_sha256, error_code, error_message, next_action, failures, requested_by)
 SELECT e.connection_id, e.id, 'exports/' || e.name || '/data/' || month || '/' || n || '.csv.gz', '"' || n || '"',
        5000000 + n, at, 'STANDARD', month, (month + interval '1 month')::date, at, status, '',
        CASE status WHEN 'INGESTED' THEN at + interval '20 minutes' END,
@@ -43,7 +44,7 @@ SELECT e.connection_id, e.id, 'exports/' || e.name || '/data/' || month || '/' |
        CASE status WHEN 'INGESTED' THEN 50000 END, 5000000, '',
        CASE status WHEN 'INGESTED' THEN repeat('0', 64) ELSE '' END,
        CASE status WHEN 'FAILED' THEN (ARRAY['corrupt_gzip', 'ragged_row', 'kms_denied'])[1 + n %% 3] ELSE '' END,
-       CASE status WHEN 'FAILED' THEN 'It is cut short.' ELSE '' END, '', 0
+       CASE status WHEN 'FAILED' THEN 'It is cut short.' ELSE '' END, '', 0, ''
 FROM generate_series(1, %(files)s) n
 JOIN (SELECT id, connection_id, name, row_number() OVER (ORDER BY id) - 1 AS position FROM ingestion_export) e
     ON e.position = n %% (2 * %(connections)s),
