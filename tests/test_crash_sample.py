@@ -16,5 +16,6 @@ def test_a_dozen_crashes_lose_double_and_half_show_nothing() -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert ", 12 crashes, " in run.stdout.replace(";", ",")
+    assert "restarted beneath a real cluster | 1 |" in run.stdout
     for fault in ("worker killed", "sessions terminated", "PostgreSQL restarted", "S3 connections cut"):
         assert fault in run.stdout, "every kind of fault is in the sample"

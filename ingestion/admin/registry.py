@@ -104,7 +104,7 @@ class SourceFileAdmin(HistoryAdmin):
         """The key, cut in its middle where it is long; all of it on hover."""
         key = file.key
         short = key if len(key) <= LONGEST_KEY else f"{key[:30]} … {key[-60:]}"
-        return format_html('<span class="kcx-long" title="{}">{}</span>', key, short)
+        return format_html('<span class="kcx-key" title="{}">{}</span>', key, short)
 
     @admin.display(description="Billing period", ordering="billing_period_start")
     def period(self, file: SourceFile) -> str:

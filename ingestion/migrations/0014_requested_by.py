@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0010_access_subject'),
+        ('ingestion', '0013_dashboard_indexes'),
     ]
 
     operations = [

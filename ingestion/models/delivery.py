@@ -88,7 +88,16 @@ class Delivery(models.Model):
             ),
             models.CheckConstraint(condition=~Q(status="INCOMPLETE") | ~Q(reason=""), name="delivery_reason"),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(status="PENDING"), name="delivery_pending")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(status="PENDING"), name="delivery_pending"),
+            models.Index(fields=["id"], condition=Q(status="INCOMPLETE"), name="delivery_incomplete"),
+            models.Index(
+                fields=["published_at"],
+                include=["scope", "delivered_at"],
+                condition=Q(published_at__isnull=False),
+                name="delivery_published",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.scope} {self.snapshot_id}"

@@ -109,6 +109,24 @@ class SourceFile(models.Model):
             ),
             models.Index(fields=["connection", "status"], name="sourcefile_connection_status"),
             models.Index(fields=["export", "billing_period_start"], name="sourcefile_export_period"),
+            # What the dashboard asks at every look, from the index alone.
+            models.Index(
+                fields=["connection", "error_code", "id"],
+                include=["next_retry_at"],
+                condition=Q(status="FAILED"),
+                name="sourcefile_failed",
+            ),
+            models.Index(
+                fields=["connection", "-ingested_at"],
+                condition=Q(ingested_at__isnull=False),
+                name="sourcefile_last_ingested",
+            ),
+            models.Index(
+                fields=["ingested_at"],
+                include=["row_count", "size"],
+                condition=Q(ingested_at__isnull=False),
+                name="sourcefile_ingested",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -48,6 +48,8 @@ class Supervisor:
         self._patience = patience
         self._stopping = threading.Event()
         self._short_lives = 0
+        # Sessions ended beneath the cluster too, and with them what it knew of the tasks it had taken.
+        self._sessions_lost = False
 
     def run(self) -> None:
         """Supervise until asked to stop; returns when no process of the cluster is left."""
@@ -98,29 +100,37 @@ class Supervisor:
         try:
             row = Worker.objects.get(pk=self._row.pk)
         except (DatabaseError, InterfaceError):
-            connection.close()
+            self._lost_session()
             return None
+        if self._sessions_lost:
+            self._release_tasks()
         return Pulse(row.begun_at, row.ended_at, row.recorded_at)
 
     def _beat(self) -> None:
         try:
             async_task("ingestion.tasks.beat", task_name="beat")
         except (DatabaseError, InterfaceError):
-            connection.close()
+            self._lost_session()
 
     def _release_tasks(self) -> None:
         try:
             release_tasks()
         except (DatabaseError, InterfaceError) as error:
-            logger.warning("The tasks of the dead cluster wait for their retry time: %s", error)
-            connection.close()
+            logger.warning("The tasks the cluster had taken cannot be given out again yet: %s", error)
+            self._lost_session()
+        else:
+            self._sessions_lost = False
+
+    def _lost_session(self) -> None:
+        self._sessions_lost = True
+        connection.close()
 
     def _write(self, **values: object) -> None:
         try:
             Worker.objects.filter(pk=self._row.pk).update(**values)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The worker's row could not be written: %s", error)
-            connection.close()
+            self._lost_session()
 
 
 def _new_row() -> Worker:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from ingestion.models import SourceFile
 from kcx.dashboard import links
@@ -10,12 +11,15 @@ from kcx.dashboard.connections import Line, State
 from kcx.dashboard.files import Failed
 from kcx.templatetags.kcx_format import count_text
 
-SHOWN_OF_A_KIND = 5
+SHOWN_OF_A_KIND = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing to look at, in plain text; `action` is the next thing to do and leads to `link`."""
+    """One thing to look at, in plain text; `action` is the next thing to do and leads to `link`.
+
+    `since` is the time that `cause` ends with, where it has one.
+    """
 
     tone: str
     kind: str
@@ -23,13 +27,16 @@ class Entry:
     cause: str
     action: str
     link: str
+    since: datetime | None = None
 
 
 def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
-    """The worst first. Failed files are told by cause; of other kinds five at most, then how many more."""
+    """The worst first. Failed files are told by cause; of other kinds three at most, then how many more."""
     idle = not worker_works and any(line.enabled for line in lines)
     found = [_no_worker()] if idle else []
     for state, entry_of in ENTRIES.items():
+        if state is State.OVERDUE and idle:
+            continue  # the missing worker is why
         found += _at_most(state, [line for line in lines if state in _told(line)], entry_of)
         if state is State.CHECK_FAILED:
             found += _failed_files(lines)
@@ -37,11 +44,9 @@ def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
 
 
 def _told(line: Line) -> set[State]:
-    """A disabled connection is left alone, but for a check that keeps it from being enabled."""
     states = set(line.states())
-    if State.LOST in states:  # what fails because of it needs nobody else
-        return {State.LOST, *states & {State.AWAITING}}
-    return states & {State.CHECK_FAILED} if State.DISABLED in states else states
+    # What fails because access is lost needs nobody else; a decision can be taken without it.
+    return states & {State.LOST, State.AWAITING} if State.LOST in states else states
 
 
 def _at_most(state: State, lines: list[Line], entry_of: Callable[[Line], Entry]) -> list[Entry]:
@@ -77,15 +82,24 @@ def _discovery_failed(line: Line) -> Entry:
 
 def _incomplete(line: Line) -> Entry:
     found = line.incomplete
-    told = f"{count_text(found.deliveries)} of its deliveries, as: {found.reason}" if found else ""
+    noun = "delivery" if found and found.deliveries == 1 else "deliveries, the newest"
+    told = f"{count_text(found.deliveries)} {noun}: {found.reason}" if found else ""
     link = links.deliveries(status__exact="INCOMPLETE", scope__export__connection__id__exact=line.id)
     return Entry("warn", State.INCOMPLETE.words, line.name, told, "See what is missing", link)
 
 
+def _overdue(line: Line) -> Entry:
+    told = "Its bucket was not looked at as often as it should be; last at"
+    action = "Look at the workers"
+    return Entry(
+        "warn", State.OVERDUE.words, line.name, told, action, links.workers(), line.last_discovered_at
+    )
+
+
 def _late(line: Line) -> Entry:
-    since = line.expectation.late_since
-    told = f"Expected {since:%Y-%m-%d %H:%M} UTC by its own cadence; nothing came." if since else ""
-    return Entry("warn", State.LATE.words, line.name, told, "Ask for a discovery", _page(line))
+    told = "Nothing came, though its own cadence had the next delivery expected at"
+    action = "Ask for a discovery"
+    return Entry("warn", State.LATE.words, line.name, told, action, _page(line), line.late_since)
 
 
 def _awaiting(line: Line) -> Entry:
@@ -129,6 +143,7 @@ ENTRIES: dict[State, Callable[[Line], Entry]] = {
     State.CHECK_FAILED: _check_failed,
     State.DISCOVERY_FAILED: _discovery_failed,
     State.INCOMPLETE: _incomplete,
+    State.OVERDUE: _overdue,
     State.LATE: _late,
     State.AWAITING: _awaiting,
 }

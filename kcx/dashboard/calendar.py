@@ -167,8 +167,10 @@ def _judged(found: Found, *, wanted: bool) -> tuple[Coverage, str]:
 def _unfinished(found: Found, files: str) -> tuple[Coverage, str]:
     if found.current:
         return Coverage.PARTIAL, "newer one open"
-    if found.open or found.new:
+    if found.new:
         return Coverage.PARTIAL, f"{count_text(found.new)} of {files} wait"
+    if found.open:
+        return Coverage.PARTIAL, "not whole"
     return Coverage.NOT_LOADED, files
 
 

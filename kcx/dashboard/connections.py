@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -15,6 +15,8 @@ from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryR
 from kcx.dashboard.cadence import Expectation, expectations
 from kcx.dashboard.files import Failed, Loading, failed_by_connection, loading_now, waiting_by_connection
 
+QUEUE_TAKES = timedelta(minutes=15)
+
 
 class State(Enum):
     """What the traffic light says, worst first: (slug, words, tone)."""
@@ -24,6 +26,7 @@ class State(Enum):
     FAILED = ("failed", "Failed files", "bad")
     DISCOVERY_FAILED = ("discovery-failed", "Discovery failed", "bad")
     INCOMPLETE = ("incomplete", "Incomplete delivery", "warn")
+    OVERDUE = ("overdue", "Discovery overdue", "warn")
     LATE = ("late", "Late", "warn")
     AWAITING = ("awaiting", "Awaiting decision", "warn")
     RETRYING = ("retrying", "Retrying", "warn")
@@ -63,6 +66,8 @@ class Line:
     client: str
     enabled: bool
     expectation: Expectation
+    last_discovered_at: datetime | None
+    discovery_overdue: bool
     last_ingested_at: datetime | None
     check_failed: Trouble | None
     discovery_failed: Trouble | None
@@ -73,12 +78,18 @@ class Line:
     awaiting: int
 
     @property
+    def late_since(self) -> datetime | None:
+        """When a delivery was expected, if KCX has looked since and saw none."""
+        late, looked = self.expectation.late_since, self.last_discovered_at
+        return late if late and looked and looked > late else None
+
+    @property
     def state(self) -> State:
         """The worst that is true of it."""
         return next(self.states(), State.FRESH)
 
     def states(self) -> Iterator[State]:
-        """All that is true of it, worst first."""
+        """All that is true of it, worst first; a disabled one's troubles are left alone."""
         stuck = any(not failed.retrying for failed in self.failed)
         discovery = self.discovery_failed
         true_of_it = {
@@ -86,21 +97,24 @@ class Line:
             State.CHECK_FAILED: not self.enabled and self.last_ingested_at is None and self.check_failed,
             State.DISABLED: not self.enabled,
             State.FAILED: stuck,
-            State.DISCOVERY_FAILED: discovery,
+            State.DISCOVERY_FAILED: discovery and not discovery.is_access,
             State.INCOMPLETE: self.incomplete,
-            State.LATE: self.expectation.late_since,
+            State.OVERDUE: self.discovery_overdue and not discovery,
+            State.LATE: self.late_since,
             State.AWAITING: self.awaiting,
-            State.RETRYING: self.failed,
+            State.RETRYING: any(failed.retrying for failed in self.failed),
             State.LOADING: self.loading,
             State.WAITING: self.waiting,
             State.EMPTY: self.expectation.last is None and self.last_ingested_at is None,
         }
-        return (state for state, is_true in true_of_it.items() if is_true)
+        disabled = {State.CHECK_FAILED, State.DISABLED}
+        return (s for s, is_true in true_of_it.items() if is_true and (self.enabled or s in disabled))
 
 
 def lines() -> list[Line]:
     """Every connection, the worst first, then by name."""
-    expected, waiting = expectations(timezone.now()), waiting_by_connection()
+    now = timezone.now()
+    expected, waiting = expectations(now), waiting_by_connection()
     loading, failed = loading_now(), failed_by_connection()
     incomplete, awaiting = _incomplete(), _awaiting()
     found = [
@@ -110,6 +124,8 @@ def lines() -> list[Line]:
             client=one.client.name,
             enabled=one.enabled and one.client.enabled,
             expectation=expected.get(one.pk, Expectation()),
+            last_discovered_at=one.last_discovered_at,
+            discovery_overdue=_overdue(one, now),
             last_ingested_at=one.last_ingested,
             check_failed=_check_trouble(one.last_check),
             discovery_failed=_discovery_trouble(one.last_run),
@@ -123,6 +139,12 @@ def lines() -> list[Line]:
     ]
     order = list(State)
     return sorted(found, key=lambda line: (order.index(line.state), line.name))
+
+
+def _overdue(one: ClientConnection, now: datetime) -> bool:
+    """Is the last look at the bucket older than two rounds, and a quarter of an hour for the queue?"""
+    allowed = 2 * one.discover_every + QUEUE_TAKES
+    return one.last_discovered_at is not None and now - one.last_discovered_at > allowed
 
 
 def _connections() -> QuerySet[Any]:

@@ -21,7 +21,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the lines asked for, and how many connections are in each state."""
+    """One page of the lines asked for, and of how many connections each state is true."""
 
     choice: Choice
     page: Page[Line]
@@ -36,8 +36,12 @@ def listing(lines: list[Line], choice: Choice) -> Listing:
         line
         for line in lines
         if all(word in f"{line.name} {line.client}".casefold() for word in words)
-        and (not choice.state or choice.state in {line.state.slug, *(state.slug for state in line.states())})
+        and (not choice.state or choice.state in {state.slug for state in _states(line)})
     ]
-    counted = Counter(line.state for line in lines)
+    counted = Counter(state for line in lines for state in _states(line))
     counts = [(state, counted[state]) for state in State if counted[state]]
     return Listing(choice, Paginator(asked, PER_PAGE).get_page(choice.page), counts, len(lines))
+
+
+def _states(line: Line) -> set[State]:
+    return set(line.states()) or {State.FRESH}

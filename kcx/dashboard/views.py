@@ -13,7 +13,7 @@ from django.utils import timezone
 from ingestion.models import Client, ClientConnection, Export
 from ingestion.status import a_worker_works
 from kcx.dashboard.attention import attention
-from kcx.dashboard.calendar import Coverage, calendar
+from kcx.dashboard.calendar import calendar
 from kcx.dashboard.charts import bytes_chart, lag_chart, rows_chart
 from kcx.dashboard.connections import Line, lines
 from kcx.dashboard.figures import last_days, storage
@@ -39,7 +39,7 @@ def dashboard(request: HttpRequest, context: Context) -> Context:
         "title": "Dashboard",
         "may_read": True,
         **_live(request, found),
-        **_calendar(request, default=found[0].id if found else None),
+        **_calendar(request, default=_worst_delivered(found)),
         "days": days,
         "charts": [rows_chart(days), bytes_chart(days), lag_chart(days)],
         "storage": stored[:SHOWN_CLIENTS],
@@ -79,6 +79,12 @@ def _live(request: HttpRequest, found: list[Line]) -> Context:
     }
 
 
+def _worst_delivered(found: list[Line]) -> int | None:
+    """The worst connection that has a calendar to show; else the worst."""
+    delivered = [line.id for line in found if line.expectation.last]
+    return next(iter([*delivered, *(line.id for line in found)]), None)
+
+
 def _calendar(request: HttpRequest, default: int | None) -> Context:
     client, connection = _number(request, "client"), _number(request, "connection")
     if client:
@@ -94,7 +100,6 @@ def _calendar(request: HttpRequest, default: int | None) -> Context:
         "calendar_query": urlencode({"client": client} if client else {"connection": connection}),
         "connection_choices": list(ClientConnection.objects.order_by("name").values_list("pk", "name")),
         "client_choices": list(Client.objects.order_by("name").values_list("pk", "name")),
-        "legend": list(Coverage),
     }
 
 

@@ -78,3 +78,14 @@ def test_a_load_whose_rows_are_not_those_it_wrote_down_is_refused(client_under_t
 
     with pytest.raises(ValueError, match="digest"):
         refuse_wrong_load(file, rows=2)
+
+
+def test_the_page_times_are_told_for_each_page() -> None:
+    command = [sys.executable, "-m", "bench.pages", "--files", "600", "--connections", "3", "--rounds", "1"]
+    ended = subprocess.run(command, cwd=REPOSITORY, env=environment(), stdout=subprocess.PIPE, check=True)
+    head, _columns, *told = ended.stdout.decode().splitlines()
+    assert head.startswith("600 files, 3 connections")
+    assert [line.split(",")[0].split("  ")[1] for line in told] == [
+        *("dashboard", "dashboard", "coverage calendar", "coverage calendar", "registry", "registry"),
+    ]
+    assert all(line.count(" ms ") == 2 for line in told)

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.utils import timezone
 from django_q.models import OrmQ, Task
@@ -16,17 +17,22 @@ from django_q.tasks import async_task
 
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from tests.conftest import REPOSITORY
-from tests.crash import truth
+from tests.crash import postgres, truth
 from tests.crash.delivered import Deliverer, Expected
 from tests.crash.harness import pass_time
 from tests.waiting import until
 
+# Of a restart: the session that ended, the task given out again, and the retry of what failed.
+MOST_TICKS = 6
 OPEN = Delivery.objects.filter(status__in=["PENDING", "INCOMPLETE"])
 
 
 @dataclass
 class KilledInCluster:
-    """`ticks`: how many it took until the killed worker's file was taken up again."""
+    """`ticks`: how many it took until the killed worker's file was taken up again.
+
+    No `clusters`: PostgreSQL was restarted beneath one.
+    """
 
     clusters: int
     ticks: int = 0
@@ -47,6 +53,27 @@ def kill_in_cluster(connection_id: int, deliverer: Deliverer, kills: int, seed: 
                     found.append(killed[0])
                 else:  # the load was quicker than the killer
                     until(lambda: not _waiting(), "what was delivered is loaded")
+    return found
+
+
+def restart_beneath_cluster(connection_id: int, deliverer: Deliverer, database: Path) -> KilledInCluster:
+    """PostgreSQL is restarted the hard way while a real cluster loads; the cluster goes on by itself."""
+    found = KilledInCluster(clusters=0)
+    with _workers(1):
+        newest = deliverer.deliver("csv.gz", 3)
+        _tick()
+        until(lambda: LoadAttempt.objects.filter(outcome="RUNNING").exists() or not _waiting(), "a load runs")
+        postgres.restart(database)
+        while _waiting() or OPEN.exists():
+            if found.ticks == MOST_TICKS:
+                found.faults.append(f"late: {MOST_TICKS} ticks did not load what waited")
+                return found
+            _tick()
+            found.ticks += 1
+            with suppress(AssertionError):
+                until(lambda: not _waiting() and not OPEN.exists(), "all is loaded", seconds=5)
+    found.faults += truth.half_visible(connection_id, [newest])
+    found.faults += truth.unsettled(connection_id, newest)
     return found
 
 
@@ -102,7 +129,11 @@ def _waiting() -> bool:
 @contextmanager
 def _workers(count: int) -> Iterator[None]:
     command = [sys.executable, "manage.py", "worker"]
-    running = [subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True) for _ in range(count)]
+    # A kill may come just after the load, and then hit a process that waits: the supervisor has to notice.
+    impatient = {**os.environ, "KCX_STALE_SECONDS": "10"}
+    running = [
+        subprocess.Popen(command, cwd=REPOSITORY, env=impatient, start_new_session=True) for _ in range(count)
+    ]
     try:
         yield
     finally:

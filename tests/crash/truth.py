@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.db import connection
+from django.db import connection, transaction
 
 from billing.read import rows_digest
 from ingestion.models import Delivery, LoadAttempt, SourceFile
@@ -11,8 +11,18 @@ from tests.crash.delivered import Expected, Rows
 Outcome = LoadAttempt.Outcome
 
 
-def half_visible(connection_id: int, legitimate: list[Expected]) -> Iterator[str]:
-    """What is shown must be one whole delivery of each export: the last one published, or a newer one."""
+@transaction.atomic
+def half_visible(connection_id: int, legitimate: list[Expected]) -> list[str]:
+    """What is shown must be one whole delivery of each export: the last one published, or a newer one.
+
+    In one snapshot: a load that commits between two statements is no fault.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    return list(_half_visible(connection_id, legitimate))
+
+
+def _half_visible(connection_id: int, legitimate: list[Expected]) -> Iterator[str]:
     for export in {one.export for one in legitimate}:
         shown = _shown_counts(connection_id, export)
         wholes = [[len(part) for part in one.parts] for one in legitimate if one.export == export]

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from kcx.embedded.server import stop
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import new_client
-from tests.crash.cluster import kill_in_cluster
+from tests.crash.cluster import kill_in_cluster, restart_beneath_cluster
 from tests.crash.delivered import Deliverer
 from tests.crash.harness import PROCESSES, Found, Harness, cases
 from tests.crash.proxy import CuttableProxy
@@ -28,6 +28,8 @@ def whole_run(aws: SimulatedAws, proxy: CuttableProxy, database: Path, arguments
         deliverer = Deliverer(client.account, arguments.seed)
         found = _crash(Harness(client.connection.pk, deliverer, proxy, database), arguments)
         in_cluster = kill_in_cluster(client.connection.pk, deliverer, arguments.cluster_kills, arguments.seed)
+        if arguments.cluster_kills:
+            in_cluster.append(restart_beneath_cluster(client.connection.pk, deliverer, database))
     finally:
         stop(database)
     sys.stdout.write(report(found, in_cluster, time.monotonic() - started, arguments.seed) + "\n")

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion.models import ClientConnection, Delivery, SourceFile
+from ingestion.models import ClientConnection, Delivery, Export, SourceFile
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.server import SimulatedAws
@@ -59,6 +59,7 @@ def test_a_plan_names_exports_periods_files_bytes_and_what_is_left_out(undecided
         "estimated_rows": sum(file.size for file in waiting) // 110,
         "estimated_seconds": 1,
         "not_loaded": {SourceFile.SkipReason.OLDER.label: 2},
+        "export_id": Export.objects.get().pk,
     }
     assert strangers["not_loaded"] == {SourceFile.SkipReason.UNKNOWN.label: 1}
     assert not SourceFile.objects.filter(status="INGESTED").exists()

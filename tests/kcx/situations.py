@@ -45,6 +45,7 @@ def a_connection(name: str = "", *, enabled: bool = True, client: str = "") -> C
         bucket=f"bucket-{number}",
         role_arn="arn:aws:iam::123456789012:role/kcx",
         enabled=enabled,
+        last_discovered_at=timezone.now(),
     )
 
 

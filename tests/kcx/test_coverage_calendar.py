@@ -55,6 +55,14 @@ def test_files_that_wait_make_it_partial(export: Export) -> None:
     assert coverage_of(export) == (Coverage.PARTIAL, "1 of 2 files wait")
 
 
+def test_a_delivery_that_lacks_a_listed_file_is_partial_though_all_others_are_ingested(
+    export: Export,
+) -> None:
+    a_file(export)
+    a_delivery(export, "INCOMPLETE")
+    assert coverage_of(export) == (Coverage.PARTIAL, "not whole")
+
+
 def test_a_newer_delivery_that_is_not_whole_makes_a_current_one_partial(export: Export) -> None:
     a_file(export)
     a_delivery(export)

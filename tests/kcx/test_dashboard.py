@@ -5,15 +5,18 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ingestion.models import Client, ClientConnection
+from billing.partitions import partition_sizes
+from ingestion.models import Client, ClientConnection, Delivery
 from kcx.dashboard.attention import attention
 from kcx.dashboard.cadence import learn
 from kcx.dashboard.connections import Line, State, lines
+from kcx.dashboard.figures import last_days, storage
 from kcx.dashboard.files import Loading
 from tests.kcx.situations import (
     a_check,
@@ -181,8 +184,33 @@ class TestCadence:
         deliveries_every(export, hours=8, count=4, last=30)
         line = line_of(export.connection)
         assert line.state is State.LATE
-        assert line.expectation.late_since == line.expectation.expected
-        assert attention(lines(), worker_works=True)[0].kind == "Late"
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.since) == ("Late", line.expectation.expected)
+
+    def test_nothing_is_called_late_that_kcx_has_not_looked_for(self) -> None:
+        export = an_export(a_connection())
+        deliveries_every(export, hours=8, count=4, last=30)
+        long_ago = timezone.now() - timedelta(hours=25)
+        ClientConnection.objects.update(last_discovered_at=long_ago)
+        assert line_of(export.connection).state is State.OVERDUE
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.since) == ("Discovery overdue", long_ago)
+        assert [entry.kind for entry in attention(lines(), worker_works=False)] == ["No worker takes tasks"]
+
+    def test_each_connection_is_judged_by_its_own_deliveries_only(self) -> None:
+        slow, quick = an_export(a_connection()), an_export(a_connection())
+        deliveries_every(slow, hours=24, count=4, last=20)
+        deliveries_every(quick, hours=1, count=4, last=0)
+        assert line_of(slow.connection).late_since is None
+        expected = line_of(slow.connection).expectation
+        assert expected.expected == expected.last + timedelta(hours=24)
+
+    def test_where_files_come_by_key_the_newest_keys_tell_the_cadence(self) -> None:
+        export = an_export(a_connection())
+        now = timezone.now()
+        for back in (3, 2, 1):
+            a_delivery(export, at=now - back * timedelta(hours=6), key=f"exports/{back}.csv")
+        assert line_of(export.connection).expectation.expected == now
 
     def test_an_export_that_is_not_loaded_is_never_late(self) -> None:
         export = an_export(a_connection(), decision="IGNORE")
@@ -205,11 +233,11 @@ class TestAttention:
         a_connection()
         assert attention(lines(), worker_works=False)[0].kind == "No worker takes tasks"
 
-    def test_of_one_kind_five_are_told_and_the_rest_counted(self) -> None:
-        for _ in range(7):
+    def test_of_one_kind_three_are_told_and_the_rest_counted(self) -> None:
+        for _ in range(5):
             a_discovery(a_connection(), "assume_role_denied", "No.")
         told = attention(lines(), worker_works=True)
-        assert [entry.about for entry in told][5:] == ["2 more connections"]
+        assert [entry.about for entry in told][3:] == ["2 more connections"]
         assert "state=lost" in told[-1].link
 
     def test_every_link_of_an_entry_opens(self) -> None:
@@ -241,6 +269,11 @@ class TestThePage:
         assert one.name not in page(nobody)
         assert nobody.get("/admin/dashboard/live", secure=True).status_code == 403
         assert nobody.get("/admin/coverage/", secure=True).status_code == 403
+
+    def test_a_login_without_a_page_to_go_to_ends_on_the_dashboard(self) -> None:
+        User.objects.create_user("somebody", password="of the test", is_staff=True)
+        form = {"username": "somebody", "password": "of the test"}
+        assert Browser().post("/admin/login/", form, secure=True).headers["Location"] == "/admin/"
 
     def test_a_poll_after_the_login_ended_reloads_the_page(self) -> None:
         answer = Browser().get("/admin/dashboard/live", secure=True)
@@ -274,6 +307,25 @@ class TestThePage:
         assert "12,345" in shown
         assert shown.index("Storage per client") < shown.rindex("Client of note")
 
+    def test_the_lag_is_the_median_from_delivered_to_current_without_what_was_there_before_kcx(self) -> None:
+        export = an_export(a_connection())
+        now = timezone.now()
+        ClientConnection.objects.update(created_at=now - timedelta(hours=2))
+        for minutes in (1, 2, 60, 300):
+            delivery = a_delivery(export, at=now - timedelta(minutes=minutes), key=f"after {minutes} minutes")
+            Delivery.objects.filter(pk=delivery.pk).update(published_at=now)
+        assert last_days()[-1].lag_seconds == 120
+
+    def test_storage_is_added_up_by_client(self) -> None:
+        a_connection(client="two of them")
+        one = a_connection(client="two of them")
+        a_connection(client="one of it")
+        assert partition_sizes()[one.pk] > 0
+        first, second = storage()
+        assert (first.client, second.client) == ("two of them", "one of it")
+        assert first.bytes == 2 * second.bytes
+        assert round(first.percent + second.percent) == 100
+
     def test_a_worker_that_works_leaves_nothing_to_attend_to(self) -> None:
         a_connection()
         assert "No worker takes tasks" in page(a_member("viewer"))
@@ -290,6 +342,15 @@ class TestThreeHundredConnections:
         assert "Page 1 of 3, 120 connections" in first
         assert "many 049" not in first
         assert "many 049" in page(a_member("viewer"), "/admin/dashboard/live", page=2)
+
+    def test_each_state_is_counted_and_found_though_a_worse_one_is_true_too(self) -> None:
+        export = an_export(a_connection("in two troubles"))
+        a_file(export, "FAILED")
+        a_delivery(export, "INCOMPLETE")
+        live = "/admin/dashboard/live"
+        assert 'id="state-incomplete"' in page(a_member("viewer"), live)
+        assert "in two troubles" in page(a_member("viewer"), live, state="incomplete")
+        assert "No connection is like that." in page(a_member("viewer"), live, state="late")
 
     def test_they_are_found_by_words_and_by_state(self) -> None:
         many_connections(3)

@@ -1,0 +1,113 @@
+"""`python -m bench.pages`: times of the pages staff look at, with 300 connections and a million files."""
+
+import argparse
+import os
+import statistics
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import database
+from bench.__main__ import FOLDER, FOREIGN
+
+MONTHS, REFRESHES = 13, 20
+FILL = Path(__file__).with_name("pages.sql")
+
+
+def main() -> None:
+    """Fill a throw-away database, then ask for each page several times."""
+    parser = argparse.ArgumentParser(prog="bench.pages", description=__doc__)
+    parser.add_argument("--files", type=int, default=1_000_000, help="default: %(default)s")
+    parser.add_argument("--connections", type=int, default=300, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        server_url = os.environ.get("DATABASE_URL") or database.embedded_url(FOLDER / "postgres")
+        use(stack.enter_context(database.throw_away(server_url)))
+        began = time.monotonic()
+        fill(options.files, options.connections)
+        print(f"{options.files:,} files, {options.connections} connections; made in {_since(began):.0f} s")
+        print(f"  {'median of ' + str(options.rounds):34} {'page':>8} {'its SQL':>8} {'queries':>8}")
+        for told, address in pages():
+            page, sql, queries = measured(address, options.rounds)
+            print(f"  {told:34} {page:5.0f} ms {sql:5.0f} ms {queries:8}")
+
+
+def use(url: str) -> None:
+    """Django on that database, as the web server has it."""
+    import django  # noqa: PLC0415  # its settings come from the environment
+
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "kcx.settings",
+        "DATABASE_URL": url,
+        "SECRET_KEY": "of the benchmark",
+    }
+    django.setup()
+
+
+def fill(files: int, connections: int) -> None:
+    """A registry of that size, analysed and vacuumed as autovacuum leaves it."""
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    sizes = {
+        "files": files,
+        "connections": connections,
+        "clients": max(connections // 3, 1),
+        "months": MONTHS,
+        "refreshes": REFRESHES,
+    }
+    with connection.cursor() as cursor:
+        for statement in FILL.read_text().split(";\n"):
+            if statement.strip():
+                cursor.execute(statement, sizes)
+        cursor.execute("VACUUM ANALYZE")
+
+
+def pages() -> list[tuple[str, str]]:
+    """What is measured: (name, address)."""
+    from ingestion.models import SourceFile  # noqa: PLC0415
+
+    middle = SourceFile.objects.order_by("pk")[SourceFile.objects.count() // 2]
+    registry = "/admin/ingestion/sourcefile/"
+    return [
+        ("dashboard", "/admin/"),
+        ("dashboard, its live part", "/admin/dashboard/live"),
+        ("coverage calendar, one connection", f"/admin/coverage/?connection={middle.connection_id}"),
+        ("coverage calendar, one client", f"/admin/coverage/?client={middle.connection.client_id}"),
+        ("registry, page 1", registry),
+        ("registry, search by key", f"{registry}?q={middle.key}"),
+    ]
+
+
+def measured(address: str, rounds: int) -> tuple[float, float, int]:
+    """Median milliseconds of the page and of its SQL, and its queries; a first round is left out."""
+    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    browser = Client(headers={"host": "127.0.0.1"})
+    browser.force_login(User.objects.get_or_create(username="bench", is_superuser=True, is_staff=True)[0])
+    page, sql, queries = [], [], 0
+    for _round in range(rounds + 1):
+        began = time.monotonic()
+        with CaptureQueriesContext(connection) as asked:
+            answer = browser.get(address, secure=True)
+        page.append(1000 * _since(began))
+        if answer.status_code != 200:
+            raise RuntimeError(f"{address} answered {answer.status_code}")
+        sql.append(1000 * sum(float(query["time"]) for query in asked.captured_queries))
+        queries = len(asked)
+    return statistics.median(page[1:]), statistics.median(sql[1:]), queries
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()
