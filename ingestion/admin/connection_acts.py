@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from ingestion.access.enabling import disable
+from ingestion.admin.connection_forms import RoleForm
 from ingestion.admin.connection_home import connection_seen
 from ingestion.decisions import approve, decide_all
 from ingestion.models import ClientConnection, Export
+from ingestion.onboarding import enter_role
 from ingestion.queueing import queue_access_check, request_discovery
 from ingestion.staff_actions import record
 
@@ -42,6 +44,14 @@ def _verify(request: HttpRequest, connection: ClientConnection) -> str:
     check = queue_access_check(connection.pk, _person(request))
     record(_person(request), "check access", connection=connection, detail={"access_check": check.pk})
     return "The access check is queued; this page shows it rung by rung."
+
+
+def _role(request: HttpRequest, connection: ClientConnection) -> str:
+    entered = RoleForm(request.POST)
+    if not entered.is_valid():
+        raise ValidationError([told for of_field in entered.errors.values() for told in of_field])
+    enter_role(connection, entered.cleaned_data["role_arn"], _person(request))
+    return "The role is entered: verify access now."
 
 
 def _discover(request: HttpRequest, connection: ClientConnection) -> str:
@@ -81,6 +91,7 @@ def _person(request: HttpRequest) -> str:
 
 Act = Callable[[HttpRequest, ClientConnection], str]
 ACTS: dict[str, tuple[str, Act]] = {
+    "role": ("onboard", _role),
     "verify": ("onboard", _verify),
     "discover": ("discover", _discover),
     "decide": ("onboard", _decide),
