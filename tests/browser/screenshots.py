@@ -3,7 +3,6 @@
 import argparse
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,12 +42,14 @@ def demo(port: int) -> Iterator[tuple[str, str, str]]:
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            found = next(found for line in process.stdout if (found := LOGIN.search(line)))
+            found = next((found for line in process.stdout if (found := LOGIN.search(line))), None)
+            if found is None:
+                raise RuntimeError("the demo ended before it served; it says why above")
             address, login, password = found.groups()
             until(lambda: _serves(address), "the demo serves")
             yield address, login, password
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.communicate()
 
 
