@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 'verbose_name': "use of a client's account",
                 'verbose_name_plural': "uses of clients' accounts",
                 'ordering': ['-id'],
-                'indexes': [models.Index(fields=['connection', '-started_at', '-id'], name='awsuse_connection')],
+                'indexes': [models.Index(fields=['connection', '-started_at', '-id'], name='awsuse_connection'), models.Index(fields=['run'], name='awsuse_run')],
             },
         ),
         migrations.RunSQL("SELECT ingestion_append_only('ingestion_awsuse')", UNDO_GUARD),

@@ -32,7 +32,10 @@ class AwsUse(models.Model):
         ordering = ["-id"]
         verbose_name = "use of a client's account"
         verbose_name_plural = "uses of clients' accounts"
-        indexes = [models.Index(fields=["connection", "-started_at", "-id"], name="awsuse_connection")]
+        indexes = [
+            models.Index(fields=["connection", "-started_at", "-id"], name="awsuse_connection"),
+            models.Index(fields=["run"], name="awsuse_run"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.run}"
