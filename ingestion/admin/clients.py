@@ -141,6 +141,14 @@ class ClientConnectionAdmin(NeverDeleted):
         if detail:
             record(person, "change connection", connection=obj, detail=detail)
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Saving goes on to the new connection's home, and nowhere else."""
+        only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        page: HttpResponse = super().add_view(request, form_url, {**(extra_context or {}), **only_save})
+        return page
+
     def response_add(
         self, request: HttpRequest, obj: ClientConnection, post_url_continue: Any = None
     ) -> HttpResponse:

@@ -40,6 +40,7 @@ class ConnectionForm(ModelForm):
 
     class Meta:
         error_messages = MESSAGES
+        labels = {"role_arn": "Role ARN"}
 
     def clean_prefix(self) -> str:
         """Refuse what no prefix is, as far as that can be told without looking into the bucket."""
@@ -66,6 +67,8 @@ class AddForm(ConnectionForm):
         """Neither of the two ways to name the client is required, and the name can be left to KCX."""
         super().__init__(*args, **kwargs)
         self.fields["client"].required = self.fields["name"].required = False
+        for what in ("add", "change", "view"):  # in a window of its own, to which this form is the better way
+            setattr(self.fields["client"].widget, f"can_{what}_related", False)
         self.fields["name"].help_text = "Left empty: the client's name and the bucket."
         self.fields["role_arn"].help_text = "Left empty until the client has made the role and sent its ARN."
         self.fields[
