@@ -23,13 +23,14 @@ NEVER_REWRITTEN = {
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
     "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
 }
-APPEND_ONLY = {"ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
+APPEND_ONLY = {"ingestion_awsuse", "ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
 # Signs of life are no history: a worker removes the rows of those long gone.
 FORGOTTEN = {"ingestion_worker"}
 # By name: a new table is closed to readers until it is entered here.
 READ = {
     "billing_columnlayout",
     "ingestion_accesscheck",
+    "ingestion_awsuse",
     "ingestion_client",
     "ingestion_clientconnection",
     "ingestion_delivery",

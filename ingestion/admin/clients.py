@@ -15,6 +15,7 @@ from ingestion.admin.connection_acts import act
 from ingestion.admin.connection_forms import AddForm, ConnectionForm
 from ingestion.admin.connection_home import artefact_download, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
+from ingestion.admin.transparency import transparency_page
 from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
 from ingestion.onboarding import add_connection, policies_of
@@ -116,6 +117,7 @@ class ClientConnectionAdmin(NeverDeleted):
             own("<int:pk>/home/", home_page, "home"),
             own("<int:pk>/ladder/", ladder_part, "ladder"),
             own("<int:pk>/now/", now_part, "now"),
+            own("<int:pk>/transparency/", transparency_page, "transparency"),
             own("<int:pk>/artefacts/<str:name>/", artefact_download, "artefact"),
             own("<int:pk>/do/<str:what>/", act, "act"),
             *super().get_urls(),
