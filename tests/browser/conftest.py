@@ -22,6 +22,7 @@ PlainHttp = override_settings(
     SESSION_COOKIE_SECURE=False,
     CSRF_COOKIE_SECURE=False,
     KCX_IAM_SECONDS=0,
+    KCX_AWS_ACCOUNT_ID="999900001111",  # the simulated AWS's; else every page of texts asks STS
 )
 
 

@@ -25,7 +25,7 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "add-connection": (f"{LISTS}/clientconnection/add/",),
     "texts-for-the-client": (f"{LISTS}/clientconnection/", "text=Drizzle Media drizzle-billing"),
     "connection": (f"{LISTS}/clientconnection/", "text=Cumulus Bank cumulus-finops"),
-    "coverage": ("/admin/coverage/",),
+    "coverage": ("/admin/", "tr:has-text('Cumulus Bank') >> text=calendar"),
     "deliveries": (f"{LISTS}/delivery/",),
     "registry": (f"{LISTS}/sourcefile/",),
     "file": FILE,

@@ -32,6 +32,7 @@ def main_pages(client: ClientUnderTest) -> list[str]:
         "/admin/ingestion/clientconnection/add/",
         f"/admin/ingestion/clientconnection/{connection}/home/",
         f"/admin/ingestion/clientconnection/{connection}/change/",
+        f"/admin/ingestion/clientconnection/{connection}/transparency/",
         *(f"/admin/ingestion/{model}/" for model in (*lists, *audits)),
         f"/admin/ingestion/sourcefile/{file}/change/",
         f"/admin/ingestion/sourcefile/{broken}/change/",
