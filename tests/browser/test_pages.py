@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from ingestion.models import AccessCheck, StaffAction
 from tests.browser.conftest import PASSWORD, Opened, member
+from tests.browser.looks import hard_to_read, is_dark, too_wide
 from tests.builders import ClientUnderTest, csv_gz
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -54,38 +55,24 @@ def with_buttons(client: ClientUnderTest) -> list[str]:
     ]
 
 
-def is_dark(page: Page) -> bool:
-    """Is the page's ground dark? Drawn on a canvas, which gives any notation of a colour as bytes."""
-    red, green, blue, _ = page.evaluate(
-        """() => {
-        const canvas = document.createElement("canvas").getContext("2d");
-        canvas.fillStyle = getComputedStyle(document.body).backgroundColor;
-        canvas.fillRect(0, 0, 1, 1);
-        return [...canvas.getImageData(0, 0, 1, 1).data];
-        }"""
-    )
-    return max(red, green, blue) < 64
-
-
-def too_wide(page: Page) -> list[str]:
-    """What sticks out of the page to the right, where the page itself can be scrolled."""
-    return page.evaluate(
-        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-        [...document.querySelectorAll("body *")]
-        .filter((one) => one.getBoundingClientRect().right > innerWidth)
-        .map((one) => one.outerHTML.slice(0, 120)).slice(0, 5)"""
-    )
-
-
-@pytest.mark.parametrize("dark", [False, True])
 def test_main_pages_open_at_390_pixels_without_scrolling_sideways(
-    client: ClientUnderTest, opened: Opened, dark: bool
+    client: ClientUnderTest, opened: Opened
 ) -> None:
-    page = opened("onboarder", width=390, dark=dark)
+    page = opened("onboarder", width=390)
     for address in main_pages(client):
         page.goto(address)
         assert too_wide(page) == [], address
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_pages_are_dark_where_the_person_wants_it(
+    client: ClientUnderTest, opened: Opened, dark: bool
+) -> None:
+    page = opened("onboarder", dark=dark)
+    for address in ("/admin/", with_buttons(client)[0], with_buttons(client)[-1]):
+        page.goto(address)
         assert is_dark(page) == dark, address
+        assert hard_to_read(page) == [], address
 
 
 def test_from_the_login_to_a_file_by_keyboard(client: ClientUnderTest, opened: Opened) -> None:
