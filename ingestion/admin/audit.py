@@ -1,5 +1,7 @@
 """Admin pages of load attempts, discovery runs, and what they asked of AWS."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -7,9 +9,25 @@ from django.template.defaultfilters import filesizeformat
 from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
+from ingestion.errors import IngestionError
 from ingestion.models import AwsUse, DiscoveryRun, LoadAttempt
 
 OUTCOME_LABELS = {"Succeeded": "success", "Failed": "danger", "Crashed": "danger", "Running": "warning"}
+
+
+class ErrorCodeFilter(admin.SimpleListFilter):
+    """Every code there is: to ask the table which occur would be to read all of it."""
+
+    title = "error code"
+    parameter_name = "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """One choice per code."""
+        return [(code, code) for code in sorted(IngestionError.codes())]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LoadAttempt]) -> QuerySet[LoadAttempt]:
+        """The attempts that ended with the chosen code."""
+        return queryset.filter(error_code=self.value()) if self.value() else queryset
 
 
 @admin.register(LoadAttempt)
@@ -25,7 +43,7 @@ class LoadAttemptAdmin(HistoryAdmin):
         "error_code",
         "error_message",
     ]
-    list_filter = ["outcome", "error_code", "source_file__connection"]
+    list_filter = ["outcome", ErrorCodeFilter, "source_file__connection"]
     list_select_related = ["source_file"]
     search_fields = ["source_file__key", "error_code"]
     readonly_fields = ["aws_requests"]
