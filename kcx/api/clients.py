@@ -56,9 +56,3 @@ class Connections(Resource):
     def found(self) -> QuerySet[ClientConnection]:
         """The connections of the scope."""
         return connections_of(self.request)
-
-    def narrowed(
-        self, found: QuerySet[ClientConnection], wanted: dict[str, Any]
-    ) -> QuerySet[ClientConnection]:
-        """Those of one client."""
-        return found.filter(**wanted)

@@ -14,7 +14,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "kcx.api.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "kcx.api.schema.Described",
     "EXCEPTION_HANDLER": "kcx.api.problems.answer",
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -24,6 +24,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "What KCX ingested, read-only. A token sees the clients it was made for and nothing else.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "ENUM_NAME_OVERRIDES": {
+        "FileStatus": "ingestion.models.SourceFile.Status",
+        "DeliveryStatus": "ingestion.models.Delivery.Status",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "kcx.api.schema.add_problems",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

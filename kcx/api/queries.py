@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.serializers import IntegerField, Serializer
+from rest_framework.serializers import IntegerField, RegexField, Serializer
 
 from kcx.api.pagination import PageQuery
 
@@ -14,6 +14,17 @@ class IdField(IntegerField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=1, max_value=2**63 - 1, required=False, **options)
+
+
+class PeriodField(RegexField):
+    """A billing period as `2026-03`; its value is the first day."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$", required=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The first day, as PostgreSQL reads it."""
+        return f"{super().to_internal_value(data)}-01"
 
 
 def read(request: Request, query: type[Serializer[Any]]) -> dict[str, Any]:

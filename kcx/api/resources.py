@@ -25,10 +25,13 @@ class NoParameters(serializers.Serializer[Any]):
 
 
 class Resource(ReadOnlyModelViewSet[Any]):
-    """A list and its members, of what the request's scope holds; `found` says what that is."""
+    """A list and its members, of what the request's scope holds; `found` says what that is.
+
+    `query` names the parameters of the list; the `source` of each is what it filters by.
+    """
 
     http_method_names = ["get", "head", "options"]
-    lookup_value_regex = "[0-9]{1,18}"
+    lookup_value_converter = "int"
     query: ClassVar[type[serializers.Serializer[Any]]] = NoParameters
 
     def found(self) -> QuerySet[Any]:
@@ -37,7 +40,7 @@ class Resource(ReadOnlyModelViewSet[Any]):
 
     def narrowed(self, found: QuerySet[Any], wanted: dict[str, Any]) -> QuerySet[Any]:
         """What the checked parameters leave of it."""
-        return found
+        return found.filter(**wanted)
 
     def never_changes(self, one: Any) -> bool:
         """Will this member be answered like this for ever?"""
@@ -51,7 +54,7 @@ class Resource(ReadOnlyModelViewSet[Any]):
         return self.narrowed(self.found(), queries.read(self.request, self.query))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One member; 304 where the asker has it as it is."""
+        """One of them, by its id; 304 where If-None-Match names it as it is."""
         one: Model = self.get_object()
         return unless_known(request, self.get_serializer(one).data, ends=self.never_changes(one))
 

@@ -3,7 +3,16 @@
 from django.db.models import QuerySet
 from rest_framework.request import Request
 
-from ingestion.models import Client, ClientConnection, Delivery, Export, SourceFile
+from ingestion.models import (
+    Client,
+    ClientConnection,
+    Delivery,
+    Export,
+    ExportColumn,
+    LoadAttempt,
+    Receipt,
+    SourceFile,
+)
 from kcx.api.models import ServiceUser
 
 
@@ -47,3 +56,23 @@ def files_of(request: Request) -> QuerySet[SourceFile]:
     """The registered file versions of the connections in the scope."""
     ids = connection_ids_of(request)
     return SourceFile.objects.all() if ids is None else SourceFile.objects.filter(connection__in=ids)
+
+
+def attempts_of(request: Request) -> QuerySet[LoadAttempt]:
+    """The tries to load the files in the scope."""
+    ids = connection_ids_of(request)
+    every = LoadAttempt.objects.all()
+    return every if ids is None else every.filter(source_file__connection__in=ids)
+
+
+def columns_of(request: Request) -> QuerySet[ExportColumn]:
+    """The drift ledger of the exports in the scope."""
+    ids = connection_ids_of(request)
+    every = ExportColumn.objects.all()
+    return every if ids is None else every.filter(export__connection__in=ids)
+
+
+def receipts_of(request: Request) -> QuerySet[Receipt]:
+    """The receipts of the connections in the scope."""
+    ids = connection_ids_of(request)
+    return Receipt.objects.all() if ids is None else Receipt.objects.filter(connection__in=ids)
