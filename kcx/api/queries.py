@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework.exceptions import ValidationError
+from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.serializers import IntegerField, RegexField, Serializer
 
@@ -22,9 +23,9 @@ class PeriodField(RegexField):
     def __init__(self, **options: Any) -> None:
         super().__init__(r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$", required=False, **options)
 
-    def to_internal_value(self, data: Any) -> str:
+    def run_validation(self, data: Any = empty) -> str:
         """The first day, as PostgreSQL reads it."""
-        return f"{super().to_internal_value(data)}-01"
+        return f"{super().run_validation(data)}-01"
 
 
 def read(request: Request, query: type[Serializer[Any]]) -> dict[str, Any]:
