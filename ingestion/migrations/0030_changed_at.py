@@ -38,5 +38,9 @@ class Migration(migrations.Migration):
             model_name='sourcefile',
             index=models.Index(fields=['changed_at'], name='sourcefile_changed'),
         ),
+        migrations.AddIndex(
+            model_name='sourcefile',
+            index=models.Index(fields=['connection', 'id'], name='sourcefile_connection_page'),
+        ),
         migrations.RunSQL(TRIGGER, UNDO),
     ]

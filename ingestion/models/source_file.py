@@ -115,6 +115,8 @@ class SourceFile(models.Model):
             ),
             models.Index(fields=["connection", "status"], name="sourcefile_connection_status"),
             models.Index(fields=["export", "billing_period_start"], name="sourcefile_export_period"),
+            # What readers of the API ask for: a page of a connection's files, and what changed.
+            models.Index(fields=["connection", "id"], name="sourcefile_connection_page"),
             models.Index(fields=["changed_at"], name="sourcefile_changed"),
             # What the dashboard asks at every look, from the index alone.
             models.Index(
