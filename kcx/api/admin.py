@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -147,7 +146,7 @@ class TokenAdmin(HistoryAdmin):
         }
         if request.method == "POST" and form.is_valid():
             context["token"], context["secret"] = self._make(request, **form.cleaned_data)
-        return secret_page(request, context)
+        return TemplateResponse(request, "admin/api/token/make.html", context)
 
     def _make(self, request: HttpRequest, user: ServiceUser, days: int) -> tuple[Token, str]:
         with transaction.atomic():
@@ -155,12 +154,6 @@ class TokenAdmin(HistoryAdmin):
             token, secret = Token.make(user, name, timedelta(days=days))
             record(name, "make API token", detail=told(token))
         return token, secret
-
-
-@never_cache
-def secret_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """The page that asks, or shows the secret; kept by no cache."""
-    return TemplateResponse(request, "admin/api/token/make.html", context)
 
 
 def told(token: Token) -> dict[str, Any]:

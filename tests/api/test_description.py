@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client as Browser
 from drf_spectacular.validation import validate_schema
 
@@ -21,6 +22,14 @@ def test_it_is_open_to_any_token_and_to_staff(address: str) -> None:
     assert a_member(None).get(address, secure=True).status_code == 200
     assert Browser().get(address, secure=True).status_code == 401
     assert a_member(None).post(address, secure=True).status_code == 405
+
+
+@pytest.mark.parametrize("address", PAGES)
+@pytest.mark.parametrize("no_longer", ["is_staff", "is_active"])
+def test_whoever_is_not_staff_is_asked_for_a_token(address: str, no_longer: str) -> None:
+    browser = a_member(None)
+    User.objects.update(**{no_longer: False})
+    assert browser.get(address, secure=True).status_code == 401
 
 
 def schema() -> Any:
