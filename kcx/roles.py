@@ -25,13 +25,14 @@ NEVER_REWRITTEN = {
     "api_serviceuser": {"id", "created_at"},
     "api_token": {"digest", "token_key", "user_id", "created", "expiry", "made_by"},
 }
-APPEND_ONLY = {"ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
+APPEND_ONLY = {"ingestion_awsuse", "ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
 # Signs of life are no history: a worker removes the rows of those long gone.
 FORGOTTEN = {"ingestion_worker"}
 # By name: a new table is closed to readers until it is entered here.
 READ = {
     "billing_columnlayout",
     "ingestion_accesscheck",
+    "ingestion_awsuse",
     "ingestion_client",
     "ingestion_clientconnection",
     "ingestion_delivery",

@@ -1,7 +1,6 @@
 """What is known of a connection's access, and the log line when it is lost."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,10 +101,4 @@ def _discoveries_since(connection: ClientConnection, check: AccessCheck) -> Quer
 
 
 def _is_refused(run: DiscoveryRun) -> bool:
-    return run.error_code in {error.code for error in _leaves(AccessError)}
-
-
-def _leaves(error: type[AccessError]) -> Iterator[type[AccessError]]:
-    yield error
-    for leaf in error.__subclasses__():
-        yield from _leaves(leaf)
+    return run.error_code in AccessError.codes()

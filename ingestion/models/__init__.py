@@ -2,6 +2,7 @@
 
 from ingestion.models.access import AccessCheck
 from ingestion.models.audit import DiscoveryRun, LoadAttempt
+from ingestion.models.aws_use import AwsUse
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
@@ -13,6 +14,7 @@ from ingestion.models.worker import Worker
 
 __all__ = [
     "AccessCheck",
+    "AwsUse",
     "Client",
     "ClientConnection",
     "Delivery",
