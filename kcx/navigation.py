@@ -87,6 +87,16 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "API",
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            _list("Service users", "smart_toy", "api.serviceuser"),
+            _list("Tokens", "key_vertical", "api.token"),
+            _item("API docs", "api", "api:docs", SEES),
+        ],
+    },
+    {
         "title": "People",
         "separator": True,
         "collapsible": True,

@@ -262,11 +262,25 @@ def test_nobody_may_call_what_changes_rows_until_it_is_granted() -> None:
         "DELETE FROM django_admin_log",
         "UPDATE django_admin_log SET change_message = ''",
         "DELETE FROM django_migrations",
+        "DELETE FROM api_token",
+        "UPDATE api_token SET expiry = now()",
+        "DELETE FROM api_serviceuser",
     ],
 )
 def test_the_loader_takes_nothing_back_from_the_history(loader: Session, statement: str) -> None:
     with pytest.raises(InsufficientPrivilege, match="permission denied"):
         loader.execute(statement)
+
+
+def test_the_loader_makes_and_revokes_tokens(loader: Session) -> None:
+    loader.execute(
+        "INSERT INTO api_serviceuser (name, scope, enabled, created_at) VALUES ('p', 'ALL', true, now())"
+    )
+    loader.execute(
+        "INSERT INTO api_token (digest, token_key, user_id, created, expiry, made_by)"
+        " SELECT 'd', 'k', id, now(), now(), 'chief' FROM api_serviceuser"
+    )
+    assert loader.execute("UPDATE api_token SET revoked_at = now()").rowcount == 1
 
 
 def test_every_table_of_the_product_belongs_to_the_owner(roles: Roles) -> None:

@@ -1,0 +1,49 @@
+"""docs/api.md says what is so."""
+
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+
+from kcx.api.files import Files
+from kcx.api.problems import CONTENT_TYPE
+from kcx.api.urls import router
+from tests.api.asking import of_all
+from tests.api.test_description import schema
+from tests.api.world import a_world
+
+pytestmark = pytest.mark.django_db
+TEXT = (settings.BASE_DIR / "docs" / "api.md").read_text()
+PAGED = {"limit", "cursor"}
+
+
+def test_every_resource_and_each_of_its_parameters_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `([a-z]+)/` \|.*?\|([^|]*)\|$", TEXT, re.MULTILINE)
+    described = {name: set(re.findall("`([^`]*)`", parameters)) for name, parameters in rows}
+    assert described.keys() == {prefix for prefix, _, _ in router.registry}
+    for name, parameters in described.items():
+        told = schema()["paths"][f"/api/v1/{name}/"]["get"]["parameters"]
+        assert {one["name"] for one in told} - PAGED == parameters
+
+
+def test_what_the_examples_ask_is_answered() -> None:
+    a_world()
+    examples = re.findall(r"https://kcx\.example\.com(/[^\s\"]*)", TEXT)
+    assert len(examples) == 2
+    assert [of_all().ask(address).status_code for address in examples] == [200, 200]
+
+
+def test_an_error_nobody_foresaw_is_a_problem_that_tells_nothing_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_view: Files) -> Any:
+        raise OperationalError("the words of a server that went away")
+
+    monkeypatch.setattr(Files, "found", broken)
+    answer = of_all().ask("files/")
+    assert (answer.status_code, answer["Content-Type"]) == (500, CONTENT_TYPE)
+    assert answer.json()["code"] == "error"
+    assert "went away" not in answer.content.decode()
+    assert "went away" in caplog.text
