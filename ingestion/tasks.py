@@ -7,6 +7,8 @@ from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
 from ingestion.access.check import close_dead_checks, run_queued_check
 from ingestion.discovery_runs import close_dead_runs
+from ingestion.events.noticing import notice
+from ingestion.events.queue import queue_messages
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
@@ -32,6 +34,8 @@ def sweep() -> None:
         with transaction.atomic():
             record_crash(attempt)
     run.publish_ready()
+    notice()
+    queue_messages()
     queueing.queue_loads()
 
 

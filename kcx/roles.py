@@ -22,8 +22,15 @@ NEVER_REWRITTEN = {
     "ingestion_loadattempt": {"id", "source_file_id", "actor", "worker", "is_reload", "started_at"},
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
     "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
+    "ingestion_webhookmessage": {"id", "event_id", "endpoint_id"},
 }
-APPEND_ONLY = {"ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
+APPEND_ONLY = {
+    "ingestion_event",
+    "ingestion_receipt",
+    "ingestion_staffaction",
+    "ingestion_verification",
+    "ingestion_webhookdelivery",
+}
 # Signs of life are no history: a worker removes the rows of those long gone.
 FORGOTTEN = {"ingestion_worker"}
 # By name: a new table is closed to readers until it is entered here.
@@ -36,6 +43,7 @@ READ = {
     "ingestion_deliveryfile",
     "ingestion_deliveryscope",
     "ingestion_discoveryrun",
+    "ingestion_event",
     "ingestion_export",
     "ingestion_exportcolumn",
     "ingestion_loadattempt",

@@ -4,6 +4,7 @@ from ingestion.models.access import AccessCheck
 from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
+from ingestion.models.events import Event, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from ingestion.models.export import Export, ExportColumn
 from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
@@ -19,6 +20,7 @@ __all__ = [
     "DeliveryFile",
     "DeliveryScope",
     "DiscoveryRun",
+    "Event",
     "Export",
     "ExportColumn",
     "LoadAttempt",
@@ -27,5 +29,8 @@ __all__ = [
     "SourceFile",
     "StaffAction",
     "Verification",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
     "Worker",
 ]
