@@ -80,6 +80,7 @@ class SourceFileAdmin(HistoryAdmin):
     search_fields = ["key"]  # there is a search: get_search_results says which
     search_help_text = "A part of a key, in its own case; or a whole ETag or error code"
     paginator = BoundedPaginator
+    list_after_template = "admin/ingestion/sourcefile/live_list.html"
     actions = ["retry_now", "reprocess_now", "skip_now", "release_now", verify_stored, verify_against_s3]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
