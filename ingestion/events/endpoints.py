@@ -15,6 +15,7 @@ from ingestion.staff_actions import record
 
 # For so long both secrets sign, and the receiver may change over at any moment of it.
 OVERLAP = timedelta(hours=24)
+FORM_FIELDS = ["name", "client", "url", "kinds", "enabled", "disabled_reason"]
 
 
 @transaction.atomic
@@ -26,7 +27,8 @@ def save(endpoint: WebhookEndpoint, person: str, changes: dict[str, Any]) -> Non
         endpoint.fingerprint = fingerprint_of(secret_of(endpoint.seed))
     if endpoint.enabled:
         endpoint.disabled_reason = ""
-    endpoint.save()
+    # Not what signs, nor what a worker writes meanwhile.
+    endpoint.save(update_fields=None if new else FORM_FIELDS)
     _record(endpoint, person, "add webhook" if new else "change webhook", changes=changes)
 
 

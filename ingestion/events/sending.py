@@ -27,6 +27,7 @@ GIVEN_UP_AFTER = timedelta(hours=84)
 # An endpoint that failed just now is not asked for its other messages: it would hold the workers up.
 REST = timedelta(minutes=1)
 GONE = 410
+WRITTEN = ["status", "tries", "next_try_at", "queued_at", "ended_at", "reason"]
 
 
 def send(message_id: int) -> WebhookDelivery | None:
@@ -118,7 +119,7 @@ def _settle(message: WebhookMessage, answer: Answer | None, error: IngestionErro
         message.status, message.next_try_at, message.ended_at = Status.GIVEN_UP, None, now
     else:
         message.next_try_at = now + PAUSES[message.tries - 1]
-    message.save()
+    message.save(update_fields=WRITTEN)
     if gone:
         _disable(message.endpoint)
     _let_rest(message.endpoint, now + REST if error else None)
