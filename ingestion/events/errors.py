@@ -1,23 +1,23 @@
-"""Why a webhook did not arrive: leaves of the one error tree. No message holds a URL's path or query."""
+"""Why a webhook did not arrive: leaves of the one error tree, each tried again. None tells a URL's path."""
 
-from ingestion.errors import IngestionError, TransientError
+from ingestion.errors import TransientError
 
 
-class WebhookHostRefused(IngestionError):
+class WebhookHostRefused(TransientError):
     """The webhook's URL is not one of KCX_WEBHOOK_HOSTS."""
 
     code = "webhook_host_refused"
     next_action = "Let an administrator add the host to KCX_WEBHOOK_HOSTS, or correct the URL."
 
 
-class WebhookAddressRefused(IngestionError):
+class WebhookAddressRefused(TransientError):
     """The webhook's host resolves to an address that is not on the public internet."""
 
     code = "webhook_address_refused"
     next_action = "Correct the host's DNS, or let an administrator add its network to KCX_WEBHOOK_NETWORKS."
 
 
-class WebhookUnsigned(IngestionError):
+class WebhookUnsigned(TransientError):
     """Django's SECRET_KEY was changed: what signed this webhook can no longer be made."""
 
     code = "webhook_unsigned"
