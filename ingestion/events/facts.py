@@ -3,9 +3,12 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ingestion.errors import StorageError, UnexpectedError
 from ingestion.events.outbox import Kind, record
 from ingestion.models import ClientConnection, Delivery, Export, LoadAttempt, SourceFile
 
+# Their messages are the libraries' own, and may hold anything.
+UNTOLD = {UnexpectedError.code, StorageError.code}
 WHAT_CHANGED = ("files_added", "files_changed", "files_gone")
 
 
@@ -40,12 +43,13 @@ def file_failed(file: SourceFile, attempt: LoadAttempt) -> None:
     """Where it failed for good, and waits for a person now; else nothing."""
     if file.status != SourceFile.Status.FAILED or file.next_retry_at:
         return
+    message = "KCX's staff see the details." if file.error_code in UNTOLD else file.error_message
     told = {
         "export": _export(file.export) if file.export else None,
         "billing_period": _month(file.billing_period_start),
         "file": {"id": file.pk, "key": file.key, "etag": file.etag, "size": file.size},
         "attempt": attempt.pk,
-        "error": {"code": file.error_code, "message": file.error_message, "next_action": file.next_action},
+        "error": {"code": file.error_code, "message": message, "next_action": file.next_action},
     }
     record(Kind.FILE_FAILED, str(attempt.pk), file.connection, told)
 

@@ -8,15 +8,15 @@ from django.utils import timezone
 
 from ingestion import tasks
 from ingestion.access.check import run_access_check
-from ingestion.events import outbox
-from ingestion.models import ClientConnection, Delivery, Event, SourceFile
+from ingestion.events import facts, outbox
+from ingestion.models import ClientConnection, Delivery, Event, LoadAttempt, SourceFile
 from ingestion.publish import publish
 from ingestion.reruns import retry
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.policies import trust_policy
 from tests.builders import ClientUnderTest, csv_gz
-from tests.kcx.situations import a_connection, a_delivery, an_export, deliveries_every
+from tests.kcx.situations import a_connection, a_delivery, a_file, an_export, deliveries_every
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -112,6 +112,13 @@ def test_a_file_that_fails_for_good_is_told_once_a_try_and_its_delivery_once(
     client_under_test.load_all()
     sweep_twice()
     assert happened() == ["file.failed", "delivery.incomplete", "file.failed"]
+
+
+@pytest.mark.parametrize("code", ["internal_error", "database_error"])
+def test_messages_that_may_hold_anything_stay_inside(raw_database: None, code: str) -> None:
+    file = a_file(an_export(a_connection()), "FAILED", error_code=code, error_message="row: 1,2,secret")
+    facts.file_failed(file, LoadAttempt.objects.create(source_file=file, actor="a", worker="w"))
+    assert "secret" not in str(the("file.failed").payload)
 
 
 def test_a_file_that_will_be_tried_again_is_no_event(client_under_test: ClientUnderTest) -> None:

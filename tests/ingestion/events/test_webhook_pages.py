@@ -167,6 +167,22 @@ def test_the_log_is_read_only_even_for_a_superuser(hook: Hook, name: str, admin_
     assert admin_client.post(page(f"{name}_delete", one.pk), {"post": "yes"}).status_code == 403
 
 
+def test_a_message_is_redelivered_by_the_button_on_its_page(hook: Hook) -> None:
+    message = record_test(hook.endpoint)
+    send(message.pk)
+    address, onboarder = page("webhookmessage_redeliver", message.pk), a_member("onboarder")
+    assert address in text(onboarder.get(page("webhookmessage_change", message.pk)))
+    assert onboarder.get(address).status_code == 405
+    operator = a_member("operator")
+    assert address not in text(operator.get(page("webhookmessage_change", message.pk)))
+    assert operator.post(address).status_code == 403
+    answer = onboarder.post(address, follow=True)
+    assert "1 of 1 sent again" in text(answer)
+    send(message.pk)
+    first, second = hook.receiver.requests
+    assert first.body == second.body
+
+
 def test_nobody_is_led_there_who_may_not_look(hook: Hook) -> None:
     answer = a_member(None).get(page("webhookendpoint_changelist"))
     assert answer.status_code == 403
