@@ -11,8 +11,9 @@ from ingestion.events.errors import WebhookAddressRefused, WebhookHostRefused, W
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"https": 443, "http": 80}
-# Each holds IPv4 addresses that a gateway would reach in its own network: 6to4 and NAT64.
-DISGUISED = [ipaddress.ip_network("2002::/16"), ipaddress.ip_network("64:ff9b::/96")]
+# IPv4 addresses in the clothes of IPv6: mapped, NAT64, 6to4. A host or gateway may take them for its own
+# network's; what Python says of them has changed between its versions.
+DISGUISED = [ipaddress.ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ def networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 def _may_be_reached(address: Address) -> bool:
     if any(address in network for network in networks()):
         return True
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address.ipv4_mapped or any(address in network for network in DISGUISED)
-    ):
+    if any(address in network for network in DISGUISED):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 

@@ -172,6 +172,20 @@ def test_two_secrets_sign_for_a_day_after_a_new_one_is_made(hook: Hook) -> None:
     assert hook.receiver.requests[1].headers["webhook-signature"] == by_hand(new, hook.receiver.requests[1])
 
 
+def test_a_form_that_is_saved_late_undoes_neither_a_new_secret_nor_what_a_worker_wrote(hook: Hook) -> None:
+    late = WebhookEndpoint.objects.get()
+    new = endpoints.rotate(hook.endpoint.pk, hook.endpoint.fingerprint, "Olga")
+    assert new is not None
+    hook.receiver.will(500)
+    send(record_test(hook.endpoint).pk)
+    late.name = "renamed"
+    endpoints.save(late, "Omar", {})
+    stored = WebhookEndpoint.objects.get()
+    assert stored.name == "renamed"
+    assert secret_of(stored.seed, stored.fingerprint) == new
+    assert stored.rests_until is not None
+
+
 def test_a_secret_outlives_djangos_key_while_that_is_a_fallback(hook: Hook, settings: Any) -> None:
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another"

@@ -118,6 +118,9 @@ def test_what_was_given_up_is_on_the_dashboard_until_it_is_redelivered(hook: Hoo
     WebhookMessage.objects.filter(pk=message.pk).update(event=event)
     hook.receiver.will(410)
     send(message.pk)
+    WebhookEndpoint.objects.update(rests_until=None)
+    hook.receiver.will(410)
+    send(record_test(hook.endpoint).pk)
     (entry,) = attention([], worker_works=True, webhooks=given_up())
     assert (entry.kind, entry.about) == ("Webhook not delivered", hook.endpoint.name)
     assert entry.cause == "1 event was given up in the last week. The receiver answered 410."
@@ -127,6 +130,11 @@ def test_what_was_given_up_is_on_the_dashboard_until_it_is_redelivered(hook: Hoo
     onboarder.post(page("webhookmessage_changelist"), chosen)
     message.refresh_from_db()
     assert message.status == "WAITING"
+    assert given_up() == []
+    WebhookEndpoint.objects.update(enabled=True, rests_until=None)
+    send(message.pk)
+    message.refresh_from_db()
+    assert message.status == "DELIVERED"
     assert given_up() == []
 
 
