@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test check crash-test fuzz format lock bench clean
+.PHONY: help demo run worker test check screenshots crash-test fuzz format lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,6 +36,9 @@ check: .venv/installed ## the one gate: format, lint, types, import contracts, m
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.deployment_check
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+screenshots: .venv/installed ## take the pictures of docs/images from the demo (Chromium needed; a minute and a half)
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 crash-test: .venv/installed ## break workers at every step, 300 times and more: nothing lost, doubled or half-visible (20 minutes)
 	$(BIN)/python -m tests.crash $(ARGS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.db import connections
 
+from ingestion.aws_calls import Calls
 from ingestion.models import SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.assume_role import access_of, s3_client
@@ -25,7 +26,7 @@ def read_only(file_id: int) -> None:
     """A registered file's bytes, read to nowhere in one plain GET: what the S3 endpoint alone takes."""
     file = SourceFile.objects.get(pk=file_id)
     access = access_of(file.connection)
-    body = s3_client(access, "bench").get_object(Bucket=access.bucket, Key=file.key)["Body"]
+    body = s3_client(access, Calls("bench")).get_object(Bucket=access.bucket, Key=file.key)["Body"]
     while body.read(2**20):
         pass
 

@@ -30,12 +30,13 @@ def discover(connection_id: int) -> None:
 
 def list_only(connection_id: int) -> None:
     """The bare listing, page by page to nowhere: what S3 alone takes."""
+    from ingestion.aws_calls import Calls  # noqa: PLC0415
     from ingestion.models import ClientConnection  # noqa: PLC0415
     from ingestion.pipeline.assume_role import access_of, s3_client  # noqa: PLC0415
     from ingestion.pipeline.list_files import list_files  # noqa: PLC0415
 
     access = access_of(ClientConnection.objects.get(pk=connection_id))
-    for _page in list_files(s3_client(access, "bench"), access):
+    for _page in list_files(s3_client(access, Calls("bench")), access):
         pass
 
 

@@ -29,6 +29,11 @@ class IngestionError(Exception):
         self.row = row
         self.column = column
 
+    @classmethod
+    def codes(cls) -> set[str]:
+        """Its own code, and those of all its kinds."""
+        return {cls.code}.union(*(kind.codes() for kind in cls.__subclasses__()))
+
 
 class UnexpectedError(IngestionError):
     """A fault in KCX itself: nothing in the tree below describes it."""

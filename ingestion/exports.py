@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
+
 from ingestion.layouts.families import Family, family_of
 from ingestion.layouts.keys import KeyFacts
 from ingestion.layouts.manifests import Manifest
@@ -68,14 +70,18 @@ def learn(export: Export, manifest: Manifest) -> None:
 
 
 def _holds_the_same_lines(export: Export) -> Export | None:
-    group = SAME_LINES.get(Family(export.family))
-    if not (group and export.payer_account):
-        return None
-    families = [family for family, name in SAME_LINES.items() if name == group]
-    twins = Export.objects.filter(
-        payer_account=export.payer_account, family__in=families, decision=Export.Decision.LOAD
-    )
+    twins = twins_of(export).filter(decision=Export.Decision.LOAD)
     periods = export.files.values("billing_period_start")
     overlapping = Delivery.objects.filter(scope__export__in=twins, scope__billing_period_start__in=periods)
     found = overlapping.exclude(scope__export=export).select_related("scope__export").first()
     return found.scope.export if found else None
+
+
+def twins_of(export: Export) -> QuerySet[Export]:
+    """Every other export that bills the same account's lines in some shape, whatever was decided of it."""
+    group = SAME_LINES.get(Family(export.family))
+    if not (group and export.payer_account):
+        return Export.objects.none()
+    families = [family for family, name in SAME_LINES.items() if name == group]
+    alike = Export.objects.filter(payer_account=export.payer_account, family__in=families)
+    return alike.exclude(pk=export.pk)

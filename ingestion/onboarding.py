@@ -14,6 +14,9 @@ from ingestion.pipeline.assume_role import CONFIG
 from ingestion.policies import Policy, permission_policy, trust_policy
 from ingestion.staff_actions import record
 
+# Leaves room for the number that makes a name the only one.
+NAME_LENGTH = 190
+
 
 @dataclass(frozen=True, slots=True)
 class Enabling:
@@ -59,17 +62,41 @@ def onboard(
     Raises ValidationError where a value is refused, IngestionError where KCX's account is not known;
     then nothing is created.
     """
-    connection = ClientConnection(client=_client(client_name), **values)
-    connection.name = connection.name or free_name(f"{client_name} {connection.bucket}")
+    connection = ClientConnection(**values)
     if enabling:
         connection.enabled = connection.load_new_exports = True
         connection.unverified_reason = enabling.reason
-    connection.full_clean()
-    connection.save()
-    record(actor, "onboard", connection=connection)
+    add_connection(connection, client_name, actor)
     if enabling:
         record(actor, "enable", connection=connection, reason=enabling.reason, detail={"verified": False})
     return Onboarded(connection, *policies_of(connection))
+
+
+@transaction.atomic
+def add_connection(connection: ClientConnection, client_name: str, actor: str) -> None:
+    """Save a new connection of this client (made, if new), named after both if it has no name; recorded.
+
+    Raises ValidationError where a value is refused; then nothing is created.
+    """
+    connection.client = _client(client_name)
+    connection.name = connection.name or free_name(f"{client_name} {connection.bucket}"[:NAME_LENGTH])
+    connection.full_clean()
+    connection.save()
+    record(actor, "onboard", connection=connection, detail=connection.subject)
+
+
+@transaction.atomic
+def enter_role(connection: ClientConnection, role_arn: str, actor: str) -> None:
+    """Enter the role that the client sent; recorded.
+
+    Raises ValidationError where it is none, or where the connection is enabled with another.
+    """
+    locked = ClientConnection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+    before, locked.role_arn = locked.role_arn, role_arn
+    locked.full_clean()
+    locked.save(update_fields=["role_arn"])
+    detail = {"role_arn": {"before": before, "after": role_arn}}
+    record(actor, "change connection", connection=locked, detail=detail)
 
 
 def _client(name: str) -> Client:

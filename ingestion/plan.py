@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
+from ingestion.exports import twins_of
 from ingestion.models import ClientConnection, Export, SourceFile
 
 Status = SourceFile.Status
@@ -21,6 +22,7 @@ class PlannedExport:
 
     `periods` counts billing periods with such files, `newest` and `oldest` are the first and last as YYYY-MM.
     `not_loaded` is how many registered files are left out, by reason; `export_id` is None for those of none.
+    `proposed` is what a person would decide who looks at nothing but the note: the decision, as it is stored.
     """
 
     export: str
@@ -37,6 +39,7 @@ class PlannedExport:
     estimated_seconds: int
     not_loaded: dict[str, int]
     export_id: int | None = None
+    proposed: str = ""
 
 
 def plan(connection: ClientConnection) -> list[PlannedExport]:
@@ -60,12 +63,13 @@ def _planned(export: Export) -> PlannedExport:
         oldest=Min("billing_period_start"),
     )
     rows = _estimated_rows(export, waiting)
+    twin = _twin(export)
     return PlannedExport(
         export=str(export),
         family=export.family,
         mode=export.mode,
         decision=export.get_decision_display(),
-        note=_note(export),
+        note=_note(export, twin),
         periods=figures["periods"],
         newest=_month(figures["newest"]),
         oldest=_month(figures["oldest"]),
@@ -75,12 +79,24 @@ def _planned(export: Export) -> PlannedExport:
         estimated_seconds=-(-rows // ROWS_PER_SECOND),
         not_loaded=_left_out(export.files.all()),
         export_id=export.pk,
+        proposed=_proposed(export, twin),
     )
 
 
-def _note(export: Export) -> str:
-    if export.overlaps:
-        return f"Holds the same billing data as {export.overlaps}."
+def _twin(export: Export) -> Export | None:
+    """Another export of the same lines that is loaded, or may yet be."""
+    return export.overlaps or twins_of(export).exclude(decision=Export.Decision.IGNORE).first()
+
+
+def _proposed(export: Export, twin: Export | None) -> str:
+    """To load what awaits a decision, unless lines would be counted twice: then a person must choose."""
+    awaits = export.decision == Export.Decision.AWAITING
+    return Export.Decision.LOAD if awaits and not twin else export.decision
+
+
+def _note(export: Export, twin: Export | None) -> str:
+    if twin and export.decision != Export.Decision.IGNORE:
+        return f"Holds the same billing data as {twin}: load one of them."
     if export.without_manifests:
         return "No manifests: completeness cannot be known."
     return "" if export.has_manifests or export.key_layout == "generic" else "No manifest yet: it waits."

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -48,7 +49,13 @@ def queue_discovery(connection_id: int) -> None:
 
 @transaction.atomic
 def request_discovery(connection: ClientConnection, person: str) -> None:
-    """Queue a discovery that a person asks for; its run and the record name the person."""
+    """Queue a discovery that a person asks for; its run and the record name the person.
+
+    Raises ValidationError where nobody may look into the bucket yet.
+    """
+    why_not = connection.why_not_discovered()
+    if why_not:
+        raise ValidationError(why_not)
     ClientConnection.objects.filter(pk=connection.pk).update(discovery_requested_by=person)
     record(person, "discover", connection=connection)
     queue_discovery(connection.pk)

@@ -78,6 +78,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _list("Load attempts", "history", "ingestion.loadattempt"),
             _list("Discovery runs", "travel_explore", "ingestion.discoveryrun"),
+            _list("Requests to AWS", "cloud_sync", "ingestion.awsuse"),
             _list("Receipts", "receipt_long", "ingestion.receipt"),
             _list("Verifications", "fact_check", "ingestion.verification"),
             _list("Access checks", "key", "ingestion.accesscheck"),

@@ -25,6 +25,7 @@ NEVER_REWRITTEN = {
     "ingestion_webhookmessage": {"id", "event_id", "endpoint_id"},
 }
 APPEND_ONLY = {
+    "ingestion_awsuse",
     "ingestion_event",
     "ingestion_receipt",
     "ingestion_staffaction",
@@ -37,6 +38,7 @@ FORGOTTEN = {"ingestion_worker"}
 READ = {
     "billing_columnlayout",
     "ingestion_accesscheck",
+    "ingestion_awsuse",
     "ingestion_client",
     "ingestion_clientconnection",
     "ingestion_delivery",

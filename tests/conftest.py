@@ -10,6 +10,7 @@ from django.db import connection, connections
 
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
+from tests.faulty_s3 import FaultyAws, server_at, serving
 from tests.real_files import REAL_FILES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -70,6 +71,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         yield running
+
+
+@pytest.fixture
+def wire(aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAws]:
+    """A wire between KCX and the simulated AWS, which can be broken."""
+    with serving(server_at(aws.endpoint_url)) as faulty:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", faulty.url)
+        yield faulty
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ingestion.access.enabling import disable
 from ingestion.access.ladder import climb
 from ingestion.access.rung import FAILED, WARNING, Rung
 from ingestion.access.state import note_check
+from ingestion.aws_uses import recorded
 from ingestion.discovery_runs import one_at_a_time
 from ingestion.models import AccessCheck, ClientConnection
 
@@ -67,7 +68,8 @@ def _run(check: AccessCheck) -> AccessCheck:
     check.subject = check.connection.subject
     check.save(update_fields=["subject"])
     try:
-        outcome = _outcome(climb(check.connection, report, f"c{check.pk}"))
+        with recorded(check.connection_id, f"c{check.pk}", check.actor) as calls:
+            outcome = _outcome(climb(check.connection, report, calls))
     except Exception:
         logger.exception("Access check %s broke off", check.pk)
         outcome = Outcome.CRASHED

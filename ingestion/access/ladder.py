@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ingestion.access import bucket, content, excess, role
 from ingestion.access.rung import FAILED, SKIPPED, Climb, Found, Rung
+from ingestion.aws_calls import Calls
 from ingestion.errors import IngestionError
 from ingestion.models import ClientConnection
 
@@ -43,13 +44,13 @@ STEPS = (
 )
 
 
-def climb(connection: ClientConnection, report: Callable[[Rung], None], run: str = "c0") -> list[Rung]:
+def climb(connection: ClientConnection, report: Callable[[Rung], None], calls: Calls) -> list[Rung]:
     """Try every rung and `report` each as it is done; a rung whose need failed is skipped.
 
-    `run` ends the name of the sessions in the client's CloudTrail. Faults of AWS and of the client's account
+    `calls` counts what is asked of AWS. Faults of AWS and of the client's account
     are told by the rungs, never raised.
     """
-    climbing = Climb(connection, run)
+    climbing = Climb(connection, calls)
     rungs: list[Rung] = []
     for step in STEPS:
         rungs.append(_tried(step, climbing, rungs))

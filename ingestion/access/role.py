@@ -62,18 +62,22 @@ def assumed(climb: Climb, changes: dict[str, str | None] | None = None) -> boto3
     access = climb.access
     arguments: dict[str, Any] = {
         "RoleArn": access.role_arn,
-        **request_arguments(access, climb.run),
+        **request_arguments(access, climb.calls.run),
         "DurationSeconds": SECONDS,
         **(changes or {}),
     }
     sent = {name: value for name, value in arguments.items() if value is not None}
     doing = f"Assuming {access.role_arn}"
-    credentials = ask(doing, lambda: _sts(access.region).assume_role(**sent))["Credentials"]
-    return boto3.Session(
+    sts = _sts(access.region)
+    climb.calls.watch(sts.meta.events)
+    credentials = ask(doing, lambda: sts.assume_role(**sent))["Credentials"]
+    session = boto3.Session(
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["SessionToken"],
     )
+    climb.calls.watch(session.events)
+    return session
 
 
 def _must_be_refused(climb: Climb, how: str, changes: dict[str, str | None]) -> Found:

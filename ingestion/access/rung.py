@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
+from ingestion.aws_calls import Calls
 from ingestion.errors import AccessDenied, AssumeRoleDenied
 from ingestion.models import ClientConnection
 from ingestion.pipeline.assume_role import RoleAccess, access_of, s3_client
@@ -48,10 +49,10 @@ class Found:
 
 @dataclass
 class Climb:
-    """A climb under way. `run` (as `c12`) is what CloudTrail shows for it."""
+    """A climb under way."""
 
     connection: ClientConnection
-    run: str
+    calls: Calls
     patient_until: float = field(default_factory=lambda: time.monotonic() + settings.KCX_IAM_SECONDS)
     pages: Iterator[list[RemoteFile]] = field(default_factory=lambda: iter(()))
     files: list[RemoteFile] = field(default_factory=list)
@@ -69,7 +70,7 @@ class Climb:
     @property
     def s3(self) -> "S3Client":
         """A client as the pipeline's own, session policy and all."""
-        self._s3 = self._s3 or s3_client(self.access, self.run)
+        self._s3 = self._s3 or s3_client(self.access, self.calls)
         return self._s3
 
     def patiently(self, call: Callable[[], T]) -> T:

@@ -1,7 +1,6 @@
 """What is known of a connection's access, and the log line and the event when it is lost."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,7 +75,7 @@ def note_discovery(run: DiscoveryRun) -> None:
     if not (check.let_in if check else connection.enabled):
         return
     # What else went wrong says nothing about access.
-    telling = Q(outcome=DiscoveryRun.Outcome.SUCCEEDED) | Q(error_code__in=_refusals())
+    telling = Q(outcome=DiscoveryRun.Outcome.SUCCEEDED) | Q(error_code__in=AccessError.codes())
     before = _discoveries_since(connection, check).filter(telling, pk__lt=run.pk).first()
     if before is None or not _is_refused(before):
         _tell(connection, f"discovery {run.pk}", run.error_code, run.error_message)
@@ -124,14 +123,4 @@ def _discoveries_since(connection: ClientConnection, check: AccessCheck | None) 
 
 
 def _is_refused(run: DiscoveryRun) -> bool:
-    return run.error_code in _refusals()
-
-
-def _refusals() -> set[str]:
-    return {error.code for error in _leaves(AccessError)}
-
-
-def _leaves(error: type[AccessError]) -> Iterator[type[AccessError]]:
-    yield error
-    for leaf in error.__subclasses__():
-        yield from _leaves(leaf)
+    return run.error_code in AccessError.codes()

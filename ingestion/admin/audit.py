@@ -1,12 +1,33 @@
-"""Admin pages of load attempts and discovery runs."""
+"""Admin pages of load attempts, discovery runs, and what they asked of AWS."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
-from ingestion.models import DiscoveryRun, LoadAttempt
+from ingestion.errors import IngestionError
+from ingestion.models import AwsUse, DiscoveryRun, LoadAttempt
 
 OUTCOME_LABELS = {"Succeeded": "success", "Failed": "danger", "Crashed": "danger", "Running": "warning"}
+
+
+class ErrorCodeFilter(admin.SimpleListFilter):
+    """Every code there is: to ask the table which occur would be to read all of it."""
+
+    title = "error code"
+    parameter_name = "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """One choice per code."""
+        return [(code, code) for code in sorted(IngestionError.codes())]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LoadAttempt]) -> QuerySet[LoadAttempt]:
+        """The attempts that ended with the chosen code."""
+        return queryset.filter(error_code=self.value()) if self.value() else queryset
 
 
 @admin.register(LoadAttempt)
@@ -22,9 +43,15 @@ class LoadAttemptAdmin(HistoryAdmin):
         "error_code",
         "error_message",
     ]
-    list_filter = ["outcome", "error_code", "source_file__connection"]
+    list_filter = ["outcome", ErrorCodeFilter, "source_file__connection"]
     list_select_related = ["source_file"]
     search_fields = ["source_file__key", "error_code"]
+    readonly_fields = ["aws_requests"]
+
+    @admin.display(description="Requests to AWS")
+    def aws_requests(self, attempt: LoadAttempt) -> str:
+        """By operation."""
+        return _requests(f"a{attempt.pk}")
 
     @display(description="Outcome", ordering="outcome", label=OUTCOME_LABELS)
     def outcome_label(self, attempt: LoadAttempt) -> str:
@@ -48,8 +75,53 @@ class DiscoveryRunAdmin(HistoryAdmin):
     ]
     list_filter = ["outcome", "connection"]
     list_select_related = ["connection"]
+    readonly_fields = ["aws_requests"]
+
+    @admin.display(description="Requests to AWS")
+    def aws_requests(self, run: DiscoveryRun) -> str:
+        """By operation."""
+        return _requests(f"d{run.pk}")
 
     @display(description="Outcome", ordering="outcome", label=OUTCOME_LABELS)
     def outcome_label(self, run: DiscoveryRun) -> str:
         """The outcome, coloured."""
         return run.get_outcome_display()
+
+
+@admin.register(AwsUse)
+class AwsUseAdmin(HistoryAdmin):
+    list_display = ["run", "kind", "connection", "subject", "actor", "started_at", "requests", "bytes"]
+    list_filter = ["connection"]
+    list_select_related = ["connection"]
+    search_fields = ["run"]
+    search_help_text = "A run, as a345 for load attempt 345"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AwsUse], search_term: str
+    ) -> tuple[QuerySet[AwsUse], bool]:
+        """By the whole name of a run."""
+        term = search_term.strip()
+        return (queryset.filter(run=term) if term else queryset), False
+
+    @admin.display(description="Requests")
+    def requests(self, use: AwsUse) -> str:
+        """By operation."""
+        return _told(use)
+
+    @admin.display(description="Received", ordering="bytes_received")
+    def bytes(self, use: AwsUse) -> str:
+        """Of listings and objects, readable."""
+        return filesizeformat(use.bytes_received)
+
+
+def _requests(run: str) -> str:
+    use = AwsUse.objects.filter(run=run).first()
+    return _told(use) if use else "Not known: nothing was asked, or the run has not come to its end"
+
+
+def _told(use: AwsUse) -> str:
+    parts = []
+    for name, counted in use.calls.items():
+        refused = f" ({counted['refused']:,} refused)" if counted["refused"] else ""
+        parts.append(f"{name} {counted['sent']:,}{refused}")
+    return ", ".join(parts)

@@ -11,11 +11,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from ingestion.admin.connection_home import act, artefact_download, home_page, ladder_part
+from ingestion.admin.connection_acts import act
+from ingestion.admin.connection_forms import AddForm, ConnectionForm
+from ingestion.admin.connection_home import artefact_download, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
+from ingestion.admin.transparency import transparency_page
 from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
-from ingestion.onboarding import policies_of
+from ingestion.onboarding import add_connection, policies_of
 from ingestion.plan import plan
 from ingestion.plan_text import plans_as_text
 from ingestion.queueing import request_discovery
@@ -54,6 +57,12 @@ class ClientConnectionAdmin(NeverDeleted):
     search_fields = ["name", "bucket", "prefix", "client__name"]
     autocomplete_fields = ["client"]
     actions = ["discover_now", verify_connections]
+    form = ConnectionForm
+    add_fieldsets = [
+        ("The client", {"fields": ["client", "new_client", "name"]}),
+        ("Where the exports are", {"fields": ["bucket", "prefix", "region"]}),
+        ("Access, as far as it is known", {"fields": ["role_arn", "kms_key_arn"]}),
+    ]
     fieldsets = [
         (None, {"fields": ["client", "name", "enabled", "load_new_exports", "load_history"]}),
         ("Where the exports are", {"fields": ["bucket", "prefix", "region", "bucket_owner", "kms_key_arn"]}),
@@ -64,9 +73,25 @@ class ClientConnectionAdmin(NeverDeleted):
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[str]:
         """The external id is KCX's; bucket and prefix freeze with the first registered file."""
+        if obj is None:
+            return []
         fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
-        frozen = list(ClientConnection.FROZEN) if obj and obj.files.exists() else []
+        frozen = list(ClientConnection.FROZEN) if obj.files.exists() else []
         return fixed + frozen
+
+    def get_fieldsets(self, request: HttpRequest, obj: ClientConnection | None = None) -> Any:
+        """A new connection asks for what nobody else can know."""
+        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ClientConnection | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002  # Django's signature
+        **options: Any,
+    ) -> Any:
+        """A new connection's client may be made with it."""
+        return super().get_form(request, obj, change, **(options if obj else {**options, "form": AddForm}))
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """May this person ask for verifications?"""
@@ -91,6 +116,8 @@ class ClientConnectionAdmin(NeverDeleted):
         return [
             own("<int:pk>/home/", home_page, "home"),
             own("<int:pk>/ladder/", ladder_part, "ladder"),
+            own("<int:pk>/now/", now_part, "now"),
+            own("<int:pk>/transparency/", transparency_page, "transparency"),
             own("<int:pk>/artefacts/<str:name>/", artefact_download, "artefact"),
             own("<int:pk>/do/<str:what>/", act, "act"),
             *super().get_urls(),
@@ -99,8 +126,11 @@ class ClientConnectionAdmin(NeverDeleted):
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: ClientConnection, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Save what the form allowed, and record it; enabling and disabling as what they are."""
-        super().save_model(request, obj, form, change)
         person = request.user.get_username()
+        if not change:
+            add_connection(obj, form.client_name, person)
+            return
+        super().save_model(request, obj, form, change)
         if "enabled" in form.changed_data:
             record(person, "enable" if obj.enabled else "disable", connection=obj)
         detail = {
@@ -109,13 +139,23 @@ class ClientConnectionAdmin(NeverDeleted):
             if name not in ("enabled", "next_discovery_at")  # a form knows no microseconds
         }
         if detail:
-            record(person, f"{'change' if change else 'add'} connection", connection=obj, detail=detail)
+            record(person, "change connection", connection=obj, detail=detail)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Saving goes on to the new connection's home, and nowhere else."""
+        only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        page: HttpResponse = super().add_view(request, form_url, {**(extra_context or {}), **only_save})
+        return page
 
     def response_add(
         self, request: HttpRequest, obj: ClientConnection, post_url_continue: Any = None
     ) -> HttpResponse:
         """A new connection goes on to its home: what to send to the client."""
-        super().response_add(request, obj, post_url_continue)
+        self.message_user(
+            request, f"Added: {obj.name}. Send the texts below to the client.", messages.SUCCESS
+        )
         return HttpResponseRedirect(reverse("admin:ingestion_clientconnection_home", args=[obj.pk]))
 
     @admin.display(description="Policies of the role")

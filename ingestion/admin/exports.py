@@ -1,11 +1,15 @@
 """Admin pages of exports: what was found, and what staff decided."""
 
+from typing import Any
+
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from ingestion.admin.clients import NeverDeleted
+from ingestion.decisions import decide
 from ingestion.drift import names_that_differ_by_case
 from ingestion.models import Export
 from ingestion.staff_actions import record
@@ -31,6 +35,18 @@ class ExportAdmin(NeverDeleted):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: exports are found."""
         return False
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Export, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        """Save what the form allowed, and record it."""
+        super().save_model(request, obj, form, change)
+        changed: dict[str, Any] = {
+            name: {"before": form.initial[name], "after": form.cleaned_data[name]}
+            for name in form.changed_data
+        }
+        if changed:
+            detail = {"export": obj.name, **changed}
+            record(request.user.get_username(), "change export", connection=obj.connection, detail=detail)
 
     @admin.display(description="Periods, files and bytes")
     def periods(self, export: Export) -> str:
@@ -70,11 +86,7 @@ class ExportAdmin(NeverDeleted):
         """Decide: do not load."""
         self._decide(request, exports, Export.Decision.IGNORE)
 
-    def _decide(self, request: HttpRequest, exports: QuerySet[Export], decision: str) -> None:
-        for export in exports:
-            export.decision = decision
-            export.save(update_fields=["decision"])
-            action = f"export: {'load' if decision == Export.Decision.LOAD else 'do not load'}"
-            person = request.user.get_username()
-            record(person, action, connection=export.connection, detail={"export": export.name})
+    def _decide(self, request: HttpRequest, exports: QuerySet[Export], decision: Export.Decision) -> None:
+        for export in exports.select_related("connection"):
+            decide(export, decision, request.user.get_username())
         self.message_user(request, f"{len(exports)} exports decided.", messages.SUCCESS)

@@ -100,7 +100,7 @@ def passport_page(request: HttpRequest, model_admin: Any, pk: int, number: int) 
     if request.method == "POST":
         if not model_admin.has_operate_permission(request) or file.size > MOST_BYTES_AT_ONCE:
             raise PermissionDenied
-        comparison = compare_row(file, number)
+        comparison = compare_row(file, number, request.user.get_username())
     layout = file.layout
     names, types = (layout.names, layout.types) if layout else ([], [])
     context = {

@@ -5,12 +5,15 @@ from typing import Any
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from ingestion.admin.paging import BoundedPaginator
+
 
 class HistoryAdmin(ModelAdmin):
     """A list and a page to read."""
 
     show_full_result_count = False
     list_per_page = 50
+    paginator = BoundedPaginator
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: rows come from the pipeline."""

@@ -15,7 +15,6 @@ from unfold.decorators import display
 from ingestion.admin.asking import ask
 from ingestion.admin.file_pages import file_page, passport_page, rows_page
 from ingestion.admin.history import HistoryAdmin
-from ingestion.admin.paging import BoundedPaginator
 from ingestion.admin.receipts import verify_against_s3, verify_stored
 from ingestion.models import LoadAttempt, SourceFile
 
@@ -79,7 +78,6 @@ class SourceFileAdmin(HistoryAdmin):
     list_select_related = ["connection"]
     search_fields = ["key"]  # there is a search: get_search_results says which
     search_help_text = "A part of a key, in its own case; or a whole ETag or error code"
-    paginator = BoundedPaginator
     list_after_template = "admin/ingestion/sourcefile/live_list.html"
     actions = ["retry_now", "reprocess_now", "skip_now", "release_now", verify_stored, verify_against_s3]
 

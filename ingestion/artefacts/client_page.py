@@ -48,10 +48,11 @@ the bucket, its policy must allow the role these actions, too.
 
 In CloudTrail, look for `AssumeRole` events of the role `{role}`. Their session names begin with
 `kcx-c{connection}-`; the rest tells what it was for: `d` and a number for a listing, `a` for the load of a
-file, `p` for a check before a delivery is published, `o` for an older delivery that was asked for, `c` for
-a check of the access itself. A check also makes two calls with a missing and a wrong external id. They must
-be refused, and CloudTrail may show them as errors; and it looks, by reading only, whether the role allows
-more than it should. To see single reads, turn on data events for the bucket.
+file, `p` for a check before a delivery is published, `o` for an older delivery that was asked for, `v` and
+`r` for comparing a loaded file, or one row of it, with yours again, `c` for a check of the access itself. A
+check also makes two calls with a missing and a wrong external id. They must be refused, and CloudTrail may
+show them as errors; and it looks, by reading only, whether the role allows more than it should. To see
+single reads, turn on data events for the bucket.
 
 ## How to revoke it
 

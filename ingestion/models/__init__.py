@@ -2,6 +2,7 @@
 
 from ingestion.models.access import AccessCheck
 from ingestion.models.audit import DiscoveryRun, LoadAttempt
+from ingestion.models.aws_use import AwsUse
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.events import Event, WebhookDelivery, WebhookEndpoint, WebhookMessage
@@ -14,6 +15,7 @@ from ingestion.models.worker import Worker
 
 __all__ = [
     "AccessCheck",
+    "AwsUse",
     "Client",
     "ClientConnection",
     "Delivery",

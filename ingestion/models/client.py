@@ -146,6 +146,15 @@ class ClientConnection(models.Model):
             return ""
         return "Verify access first: only a connection whose newest access check passed may be enabled."
 
+    def why_not_discovered(self) -> str:
+        """Why a person may not ask for a discovery, as a sentence; '' where they may.
+
+        One that is not enabled is looked at for its plan, but never through a role that was not verified.
+        """
+        if not self.client.enabled:
+            return "The client is disabled: nothing of it is listed or loaded."
+        return "" if self.enabled else self.why_not_enabled()
+
     def clean(self) -> None:
         """Refuse to enable what is not verified, and to move a connection that has files.
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 import botocore.session
@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.loaders import Loader, create_loader
 
+from ingestion.aws_calls import Calls
 from ingestion.aws_errors import translated
 from ingestion.errors import NoIdentity
 from ingestion.models import ClientConnection
@@ -60,16 +61,17 @@ def access_of(connection: ClientConnection) -> RoleAccess:
     )
 
 
-def s3_client(access: RoleAccess, run: str) -> "S3Client":
-    """An S3 client under the connection's role; `run` (as `d12`, `a345`) is what CloudTrail shows for it.
+def s3_client(access: RoleAccess, calls: Calls) -> "S3Client":
+    """An S3 client under the connection's role, for the run that `calls` names and counts.
 
     Raises NoIdentity where KCX has no AWS identity of its own. STS is asked with the first request.
     """
     session = _session()
     session.set_config_variable("region", access.region)
     # The only hook botocore has for credentials of one's own; every tool that renews them uses it.
-    credentials = vars(session)["_credentials"] = _credentials(access, run)
+    credentials = vars(session)["_credentials"] = _credentials(access, calls)
     s3 = boto3.Session(botocore_session=session).client("s3", config=CONFIG)
+    calls.watch(s3.meta.events)
     renew: Any = partial(_renew_once, credentials)  # the stubs forget that a hook's answer counts
     s3.meta.events.register("needs-retry.s3", renew)
     return s3
@@ -108,20 +110,26 @@ class _Credentials(DeferredRefreshableCredentials):
         self._frozen_credentials = None
 
 
-def _credentials(access: RoleAccess, run: str) -> _Credentials:
+def _credentials(access: RoleAccess, calls: Calls) -> _Credentials:
     own = _session()
     with translated("Finding KCX's own AWS identity"):
         identity = own.get_credentials()
     if identity is None:
         raise NoIdentity("KCX has no AWS identity: boto3's default chain found no credentials.")
 
+    def counted_client(service: Literal["sts"], **arguments: Any) -> Any:
+        given: dict[str, Any] = {"region_name": access.region, "config": CONFIG}
+        sts = own.create_client(service, **given | arguments)
+        calls.watch(sts.meta.events)
+        return sts
+
     def assume() -> dict[str, Any]:
         # A new fetcher each time: one that is kept would answer with the credentials it already has.
         fetcher = AssumeRoleCredentialFetcher(
-            client_creator=partial(own.create_client, region_name=access.region, config=CONFIG),
+            client_creator=counted_client,
             source_credentials=identity,
             role_arn=access.role_arn,
-            extra_args=request_arguments(access, run),
+            extra_args=request_arguments(access, calls.run),
         )
         return fetcher.fetch_credentials()
 

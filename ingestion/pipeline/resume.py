@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, FlexibleChecksumError
 from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
+from ingestion.aws_calls import BODY_RECEIVED
 from ingestion.deadline import Pace
 from ingestion.errors import ChecksumMismatch, StreamBroken, TooSlow
 
@@ -102,6 +103,7 @@ class ResumingBody:
             self._body = None  # to close it would be to wait for the read that hangs
             raise
         self._pace.came(len(data))
+        self._s3.meta.events.emit(BODY_RECEIVED, size=len(data))
         self.position += len(data)
         return data
 

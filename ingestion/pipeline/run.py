@@ -7,7 +7,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
 
 from billing.write import delete_rows
-from ingestion.attempts import ProgressReporter, begin_attempt
+from ingestion.attempts import ALIAS, ProgressReporter, begin_attempt
+from ingestion.aws_calls import Calls
+from ingestion.aws_uses import recorded
 from ingestion.caps import caps
 from ingestion.database_errors import named
 from ingestion.deliveries.by_folder import observe_folders
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # What Python says where memory for a thread's stack is refused.
 NO_THREAD = "can't start new thread"
+# Who publishes: it follows from what others asked for.
+OURSELVES = "KCX"
 # Rows and bytes read so far.
 Progress = Callable[[int, int], None]
 
@@ -78,7 +82,7 @@ def load(
     return attempt
 
 
-def want_older_delivery(delivery_id: int) -> list[int]:
+def want_older_delivery(delivery_id: int, actor: str) -> list[int]:
     """Make the files of a delivery that was left out loadable; answers those that wait. It stays superseded.
 
     Raises ObjectGone where its manifest is no longer in the bucket, and what reading the bucket raises.
@@ -86,8 +90,9 @@ def want_older_delivery(delivery_id: int) -> list[int]:
     delivery = Delivery.objects.select_related("scope__export__connection").get(pk=delivery_id)
     client_connection = delivery.scope.export.connection
     access = access_of(client_connection)
-    bucket = Bucket(s3_client(access, f"o{delivery.pk}"), access)
-    ManifestDeliveries(NewFiles(client_connection), bucket).want_older(delivery)
+    with recorded(client_connection.pk, f"o{delivery.pk}", actor, str(delivery)) as calls:
+        bucket = Bucket(s3_client(access, calls), access)
+        ManifestDeliveries(NewFiles(client_connection), bucket).want_older(delivery)
     return list(delivery.files.filter(status=SourceFile.Status.NEW).values_list("pk", flat=True))
 
 
@@ -102,9 +107,9 @@ def manifest_unchanged(delivery: Delivery) -> bool:
         return True
     access = access_of(delivery.scope.export.connection)
     try:
-        return Bucket(s3_client(access, f"p{delivery.pk}"), access).holds(
-            delivery.manifest_key, delivery.manifest_etag
-        )
+        with recorded(access.connection_id, f"p{delivery.pk}", OURSELVES, delivery.manifest_key) as calls:
+            bucket = Bucket(s3_client(access, calls), access)
+            return bucket.holds(delivery.manifest_key, delivery.manifest_etag)
     except IngestionError as error:
         logger.warning("Delivery %s is not published yet: %s", delivery.pk, error)
         return False
@@ -112,18 +117,20 @@ def manifest_unchanged(delivery: Delivery) -> bool:
 
 def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, new_files: NewFiles) -> None:
     access = access_of(client_connection)
-    s3 = s3_client(access, f"d{run.pk}")
-    for page in list_files(s3, access):
-        new_files.take(page)
-    new_files.finish()
-    ManifestDeliveries(new_files, Bucket(s3, access)).observe()
+    with recorded(client_connection.pk, f"d{run.pk}", run.actor) as calls:
+        s3 = s3_client(access, calls)
+        for page in list_files(s3, access):
+            new_files.take(page)
+        new_files.finish()
+        ManifestDeliveries(new_files, Bucket(s3, access)).observe()
     observe_folders(client_connection)
 
 
 def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
+    aws = recorded(file.connection_id, f"a{attempt.pk}", attempt.actor, file.key, using=ALIAS)
     try:
-        with transaction.atomic():
-            loaded = _transfer(file, attempt, progress)
+        with aws as calls, transaction.atomic():
+            loaded = _transfer(file, attempt, calls, progress)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
         record_failure(file, attempt, _as_ours(error))
         return
@@ -131,10 +138,10 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
     record_success(file, attempt, loaded)
 
 
-def _transfer(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> Loaded:
+def _transfer(file: SourceFile, attempt: LoadAttempt, calls: Calls, progress: Progress) -> Loaded:
     access = access_of(file.connection)
     pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
-    with ObjectReader(s3_client(access, f"a{attempt.pk}"), pinned) as reader:
+    with ObjectReader(s3_client(access, calls), pinned) as reader:
         parsed = parse(lambda: reader, file.key, caps())
         if attempt.is_reload:
             delete_rows(file.connection_id, file.pk)

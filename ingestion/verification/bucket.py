@@ -1,6 +1,8 @@
 """Compares a file's stored rows, cell by cell, with its object, streamed again from the bucket."""
 
 from billing.read import rows_outside, values_between
+from ingestion.attempts import ALIAS
+from ingestion.aws_uses import recorded
 from ingestion.caps import caps
 from ingestion.errors import BadFileError, IngestionError
 from ingestion.formats.contract import ParsedFile
@@ -12,7 +14,7 @@ from ingestion.verification.cells import batch_differences
 from ingestion.verification.report import DIFFERENCES_TOLD, Difference, Report
 
 
-def compare_object(file: SourceFile, report: Report) -> None:
+def compare_object(file: SourceFile, report: Report, actor: str) -> None:
     """Read this version of the object again; hold one batch of it and the same rows of the database.
 
     Where the version is no longer there, or cannot be read now, that is told and is no difference.
@@ -20,7 +22,10 @@ def compare_object(file: SourceFile, report: Report) -> None:
     try:
         access = access_of(file.connection)
         pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
-        with ObjectReader(s3_client(access, f"v{file.pk}"), pinned) as reader:
+        with (
+            recorded(file.connection_id, f"v{file.pk}", actor, file.key, ALIAS) as calls,
+            ObjectReader(s3_client(access, calls), pinned) as reader,
+        ):
             parsed = parse(lambda: reader, file.key, caps())
             _compare_columns(file, parsed, report)
             _compare_cells(file, parsed, report)

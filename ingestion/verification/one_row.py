@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from billing.read import values_between
+from ingestion.aws_uses import recorded
 from ingestion.caps import caps
 from ingestion.errors import IngestionError
 from ingestion.models import SourceFile
@@ -25,12 +26,15 @@ class RowComparison:
         return not self.differences and not self.not_compared
 
 
-def compare_row(file: SourceFile, number: int) -> RowComparison:
+def compare_row(file: SourceFile, number: int, actor: str) -> RowComparison:
     """Read this version of the object up to the row, and compare every cell of it with what is stored."""
     try:
         access = access_of(file.connection)
         pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
-        with ObjectReader(s3_client(access, f"r{file.pk}"), pinned) as reader:
+        with (
+            recorded(file.connection_id, f"r{file.pk}", actor, f"{file.key}, row {number}") as calls,
+            ObjectReader(s3_client(access, calls), pinned) as reader,
+        ):
             parsed = parse(lambda: reader, file.key, caps())
             rows = 0
             for batch in parsed.batches:

@@ -26,7 +26,7 @@ def verify_file(source_file_id: int, actor: str, *, against_s3: bool = False) ->
         compare_receipt(file, report)
         compare_rows(file, report)
         if against_s3 and file.status == SourceFile.Status.INGESTED:
-            compare_object(file, report)
+            compare_object(file, report, actor)
     _keep(report, file.connection, actor, started, against_s3=against_s3)
     return report
 

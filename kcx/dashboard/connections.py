@@ -11,7 +11,7 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from ingestion.cadence import Expectation, expectations
-from ingestion.errors import AccessError, IngestionError
+from ingestion.errors import AccessError
 from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
 from kcx.dashboard.files import Failed, Loading, failed_by_connection, loading_now, waiting_by_connection
 
@@ -189,8 +189,4 @@ def _check_trouble(check: dict[str, Any] | None) -> Trouble | None:
 def _discovery_trouble(run: dict[str, Any] | None) -> Trouble | None:
     if run is None or run["outcome"] != DiscoveryRun.Outcome.FAILED:
         return None
-    return Trouble(run["cause"], run["next_action"], run["code"] in _codes(AccessError))
-
-
-def _codes(error: type[IngestionError]) -> set[str]:
-    return {error.code}.union(*(_codes(kind) for kind in error.__subclasses__()))
+    return Trouble(run["cause"], run["next_action"], run["code"] in AccessError.codes())

@@ -264,10 +264,9 @@ class TestActions:
             act(chief, action, export)
             assert Export.objects.get().decision == decision
         actions = StaffAction.objects.order_by("pk").values_list("action", "connection", "detail")
-        whose = {"export": export.name}
         assert list(actions) == [
-            ("export: do not load", export.connection_id, whose),
-            ("export: load", export.connection_id, whose),
+            ("export: do not load", export.connection_id, {"export": export.name, "before": "LOAD"}),
+            ("export: load", export.connection_id, {"export": export.name, "before": "IGNORE"}),
         ]
 
     def test_whoever_may_operate_files_may_ask_for_them(self, export: Export) -> None:

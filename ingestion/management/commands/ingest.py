@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
 def _files_of_older_delivery(delivery_id: int) -> list[int]:
     try:
-        return want_older_delivery(delivery_id)
+        return want_older_delivery(delivery_id, ACTOR)
     except Delivery.DoesNotExist as error:
         raise CommandError(f"There is no delivery {delivery_id}.", returncode=USAGE_ERROR) from error
     except IngestionError as error:

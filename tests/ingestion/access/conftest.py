@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ingestion.access import Rung, climb
+from ingestion.aws_calls import Calls
 from tests.builders import ClientUnderTest, csv_gz
 
 DATA = "exports/lines/2026-01.csv.gz"
@@ -33,7 +34,7 @@ def climbed() -> ClimbOf:
     def of(client: ClientUnderTest) -> Climbed:
         reported: list[Rung] = []
         client.connection.refresh_from_db()
-        rungs = climb(client.connection, reported.append)
+        rungs = climb(client.connection, reported.append, Calls("c0"))
         assert reported == rungs, "every rung is reported, in order"
         return {rung.code: rung for rung in rungs}
 

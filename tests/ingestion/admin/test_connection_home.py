@@ -96,14 +96,30 @@ def test_from_nothing_to_the_first_rows(client: ClientUnderTest) -> None:
     assert "Look what is there" in home(onboarder, client)
     export = Export.objects.get()
     assert not client.rows(KEY), "the plan loads nothing"
-    do(onboarder, client, "decide", export=export.pk, decision="LOAD")
-    do(onboarder, client, "start")
+    do(onboarder, client, "start", **{f"decision-{export.pk}": "LOAD"})
     run_queue()
     assert client.rows(KEY) == [["1", "2"]]
     done = StaffAction.objects.filter(actor="onboarder").order_by("pk").values_list("action", flat=True)
-    assert list(done) == ["check access", "discover", "decide export", "enable", "discover"]
+    assert list(done) == ["check access", "discover", "export: load", "enable", "discover"]
     do(onboarder, client, "stop")
     assert not ClientConnection.objects.get().enabled
+
+
+def test_decisions_are_saved_together_and_only_those_that_changed(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client = client_under_test
+    client.account.put_object(KEY, csv_gz("a\n1\n"))
+    client.discover()
+    export = Export.objects.get()
+    onboarder = browser_of("onboarder")
+    for decision in ("LOAD", "IGNORE", "IGNORE"):
+        do(onboarder, client, "decide", **{f"decision-{export.pk}": decision})
+        assert Export.objects.get().decision == decision
+    do(onboarder, client, "decide", **{f"decision-{export.pk}": "PURGE"})
+    assert Export.objects.get().decision == "IGNORE", "a choice that the page never offers changes nothing"
+    done = StaffAction.objects.filter(actor="onboarder").values_list("action", flat=True)
+    assert list(done) == ["export: do not load"]
 
 
 def test_a_failed_rung_says_cause_and_remedy_and_is_mended(client: ClientUnderTest, settings: object) -> None:
@@ -123,13 +139,16 @@ def test_who_may_only_look_is_shown_no_button_and_a_forged_one_is_refused(
 ) -> None:
     browser = browser_of(group)
     text = home(browser, client)
-    for button in ("Verify access</button>", "Approve and start", "Do not load"):
+    for button in ("Verify access</button>", "Approve and start", "Save decisions", "Disable</button>"):
         assert button not in text
-    assert ("Look what is there</button>" in text) == (group == "operator")
+    assert "Look what is there</button>" not in text, "not through a role that was not verified"
+    do(browser_of("onboarder"), client, "verify")
+    run_queue()
+    assert ("Look what is there</button>" in home(browser, client)) == (group == "operator")
     for what in ("verify", "start", "stop", "decide"):
         assert do(browser, client, what).status_code == 403
     assert do(browser, client, "discover").status_code == (302 if group == "operator" else 403)
-    assert not AccessCheck.objects.exists()
+    assert not AccessCheck.objects.filter(actor=group).exists()
 
 
 def test_only_a_post_does_anything(client: ClientUnderTest) -> None:

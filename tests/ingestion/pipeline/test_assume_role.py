@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from ingestion.aws_calls import Calls
 from ingestion.errors import AccessDenied, AssumeRoleDenied, NoIdentity
 from ingestion.pipeline.assume_role import RoleAccess, access_of, request_arguments, s3_client
 from kcx.simulated_aws.policies import policy, trust_policy
@@ -73,7 +74,7 @@ class TestAgainstSts:
         client_under_test.account.put_object("exports/a.csv", b"x")
         client_under_test.account.put_object("other/a.csv", b"x")
         access = access_of(client_under_test.connection)
-        s3 = s3_client(access, "d1")
+        s3 = s3_client(access, Calls("d1"))
         assert s3.get_object(Bucket=access.bucket, Key="exports/a.csv")["Body"].read() == b"x"
         with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
             s3.get_object(Bucket=access.bucket, Key="other/a.csv")
@@ -109,7 +110,7 @@ class TestAgainstSts:
         self, client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         access = access_of(client_under_test.connection)
-        s3 = s3_client(access, "a1")
+        s3 = s3_client(access, Calls("a1"))
         s3.list_objects_v2(Bucket=access.bucket, Prefix=access.prefix)
         credentials = s3._request_signer._credentials
         first = credentials.get_frozen_credentials().access_key

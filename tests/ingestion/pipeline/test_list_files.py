@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingestion.aws_calls import Calls
 from ingestion.errors import NoSuchBucket
 from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.list_files import RemoteFile, list_files
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def listed(client: ClientUnderTest) -> list[list[RemoteFile]]:
     access = access_of(client.connection)
-    return list(list_files(s3_client(access, "d1"), access))
+    return list(list_files(s3_client(access, Calls("d1")), access))
 
 
 def test_every_page_is_read(client_under_test: ClientUnderTest) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ingestion.aws_calls import Calls
 from ingestion.errors import ChecksumMismatch, IngestionError, ObjectChanged, ObjectGone, StreamBroken
 from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.resume import PAUSES
@@ -146,5 +147,5 @@ def test_what_is_no_longer_there_is_told_apart(
     access = access_of(client_under_test.connection)
     pinned = PinnedObject(access.bucket, "exports/x.csv", etag, 3, access.owner)
     change(client_under_test)
-    with pytest.raises(error), ObjectReader(s3_client(access, "a1"), pinned) as reader:
+    with pytest.raises(error), ObjectReader(s3_client(access, Calls("a1")), pinned) as reader:
         reader.read()

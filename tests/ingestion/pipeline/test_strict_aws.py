@@ -4,6 +4,7 @@ import pytest
 from django.db import transaction
 
 from billing.models import RawRow
+from ingestion.aws_calls import Calls
 from ingestion.errors import AccessDenied
 from ingestion.models import ClientConnection, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.onboarding import policies_of
@@ -54,7 +55,7 @@ def assert_loads(client: ClientUnderTest) -> None:
 def test_the_printed_policy_lists_its_prefix_and_no_other(client_under_test: ClientUnderTest) -> None:
     client = discovered(client_under_test)
     access = access_of(client.connection)
-    s3 = s3_client(access, "d1")
+    s3 = s3_client(access, Calls("d1"))
     assert [file.key for page in list_files(s3, access, "exports/a") for file in page] == [KEY]
     for other in ("", "export", "private/"):
         with pytest.raises(AccessDenied):

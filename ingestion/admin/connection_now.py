@@ -1,0 +1,44 @@
+"""What a connection does at this moment, in figures that are cheap to ask for every few seconds."""
+
+from typing import Any
+
+from django.db.models import Q
+
+from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Export, LoadAttempt, SourceFile
+
+Status = SourceFile.Status
+
+
+def now(connection: ClientConnection) -> dict[str, Any]:
+    """The state of the whole, the last discovery and delivery, and the files that wait, load or failed."""
+    last_run = connection.discovery_runs.first()
+    asked_for = bool(connection.discovery_requested_by)
+    loading = LoadAttempt.objects.filter(
+        outcome=LoadAttempt.Outcome.RUNNING, source_file__connection=connection
+    ).count()
+    waiting = _files(connection, Status.NEW)
+    return {
+        "connection": connection,
+        "last_run": last_run,
+        "asked_for": asked_for,
+        "discovering": asked_for or (last_run and last_run.outcome == DiscoveryRun.Outcome.RUNNING),
+        "last_delivery": _last_delivery(connection),
+        "waiting": waiting,
+        "loading": loading,
+        "failed": _files(connection, Status.FAILED),
+        "busy": loading or (waiting and connection.enabled and connection.client.enabled),
+    }
+
+
+def _files(connection: ClientConnection, status: str) -> int:
+    """Of exports that are to be loaded."""
+    wanted = Q(export__decision=Export.Decision.LOAD, status=status)
+    return connection.files.filter(wanted).count()
+
+
+def _last_delivery(connection: ClientConnection) -> Delivery | None:
+    """The newest that readers see."""
+    current = Delivery.objects.filter(
+        scope__export__connection=connection, status=Delivery.Status.CURRENT
+    ).select_related("scope__export")
+    return current.order_by("-published_at", "-pk").first()

@@ -1,0 +1,106 @@
+"""The transparency page: all that KCX did in one client's account, to be read or printed for the client."""
+
+import csv
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from ingestion.admin.connection_home import connection_seen
+from ingestion.models import AwsUse, ClientConnection
+from ingestion.pipeline.assume_role import access_of
+from ingestion.policies import permission_policy
+from ingestion.transparency import Period, days, months, operations, staff_actions, untold, uses
+
+RUNS_A_PAGE = 200
+COLUMNS = ("started_at", "ended_at", "what", "session", "asked_by", "subject", "calls", "bytes_received")
+# A spreadsheet would take what begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@require_GET
+def transparency_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpResponseBase:
+    """`from` and `to`: days as 2026-03-01, in UTC; by default the month so far. `format=csv`: every run."""
+    connection = connection_seen(model_admin, request, pk)
+    period = _period(request)
+    found = uses(connection.pk, period)
+    if request.GET.get("format") == "csv":
+        return _as_csv(connection, period, found.iterator())
+    of_days = days(connection.pk, period)
+    names = operations(of_days)
+    of_months = months(of_days)
+    page = Paginator(found, RUNS_A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"Transparency: {connection.name}",
+        "opts": ClientConnection._meta,
+        "connection": connection,
+        "access": access_of(connection),
+        "allowed": _allowed(connection),
+        "period": period,
+        "operations": names,
+        "spans": [
+            ("Month", [(span, span.in_order(names)) for span in of_months]),
+            ("Day", [(span, span.in_order(names)) for span in of_days]),
+        ],
+        "page": page,
+        "untold": untold(connection, period),
+        "staff_actions": staff_actions(connection, period),
+        "made_at": timezone.now(),
+    }
+    return TemplateResponse(request, "admin/ingestion/clientconnection/transparency.html", context)
+
+
+def _allowed(connection: ClientConnection) -> list[str]:
+    """What KCX's sessions may do, as their policy says it."""
+    access = access_of(connection)
+    if not access.role_arn:
+        return []
+    policy = permission_policy(
+        access.role_arn.split(":")[1], access.bucket, access.prefix, access.kms_key_arn
+    )
+    return [f"{statement['Action']} on {statement['Resource']}" for statement in policy["Statement"]]
+
+
+def _period(request: HttpRequest) -> Period:
+    today = timezone.now().date()
+    first = _day(request.GET.get("from", ""), today.replace(day=1))
+    last = _day(request.GET.get("to", ""), today)
+    return Period(min(first, last), max(first, last))
+
+
+def _day(text: str, default: date) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return default
+    return min(max(day, date(2000, 1, 1)), date(9999, 12, 30)) if day else default
+
+
+def _as_csv(connection: ClientConnection, period: Period, found: Iterator[AwsUse]) -> HttpResponseBase:
+    name = f"kcx-connection-{connection.pk}-{period.first}-{period.last}.csv"
+    writer = csv.writer(_Echo())
+    rows = (writer.writerow(row) for row in _rows(found))
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _rows(found: Iterator[AwsUse]) -> Iterator[tuple[str, ...]]:
+    yield COLUMNS
+    for use in found:
+        calls = " ".join(f"{name}:{count['sent']}/{count['refused']}" for name, count in use.calls.items())
+        times = use.started_at.isoformat(), use.ended_at.isoformat()
+        cells = (*times, use.kind, use.session_name, use.actor, use.subject, calls, str(use.bytes_received))
+        yield tuple(f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells)
+
+
+class _Echo:
+    """What csv writes, handed back instead of kept."""
+
+    def write(self, text: str) -> str:
+        return text

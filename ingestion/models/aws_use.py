@@ -1,0 +1,51 @@
+"""Append-only audit of what KCX did in a client's account."""
+
+from django.db import models
+
+from ingestion.models.client import ClientConnection
+
+
+class AwsUse(models.Model):
+    """The requests of one run. `calls`: by operation, how many were sent, and of these how many refused."""
+
+    class Kind(models.TextChoices):
+        """By the first letter of `run`."""
+
+        DISCOVERY = "d", "Discovery"
+        LOAD = "a", "Load"
+        ACCESS_CHECK = "c", "Access check"
+        VERIFICATION = "v", "Verification"
+        ROW = "r", "One row read again"
+        OLDER_DELIVERY = "o", "Older delivery looked up"
+        PUBLISHING = "p", "Manifest checked before publishing"
+
+    connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="aws_uses")
+    run = models.CharField(max_length=30, help_text="As CloudTrail shows it behind kcx-c<connection>-.")
+    actor = models.CharField(max_length=200, help_text="Who asked for it: a person, or the schedule.")
+    subject = models.TextField(help_text="What was read.")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    calls = models.JSONField()
+    bytes_received = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "use of a client's account"
+        verbose_name_plural = "uses of clients' accounts"
+        indexes = [
+            models.Index(fields=["connection", "-started_at", "-id"], name="awsuse_connection"),
+            models.Index(fields=["run"], name="awsuse_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.run}"
+
+    @property
+    def kind(self) -> str:
+        """What KCX did."""
+        return str(self.Kind(self.run[0]).label)
+
+    @property
+    def session_name(self) -> str:
+        """As CloudTrail shows it."""
+        return f"kcx-c{self.connection_id}-{self.run}"

@@ -1,0 +1,128 @@
+"""What KCX did in a client's account between two days: requests by kind, bytes, runs."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Concat
+
+from ingestion.errors import WorkerCrashed
+from ingestion.models import AwsUse, ClientConnection, DiscoveryRun, LoadAttempt, StaffAction
+
+STAFF_ACTIONS_TOLD = 500
+BY_DAY = """
+SELECT (u.started_at AT TIME ZONE 'UTC')::date, c.key, sum((c.value->>'sent')::bigint),
+       sum((c.value->>'refused')::bigint)
+FROM ingestion_awsuse u CROSS JOIN jsonb_each(u.calls) c
+WHERE u.connection_id = %s AND u.started_at >= %s AND u.started_at < %s
+GROUP BY 1, 2
+"""
+RUNS_BY_DAY = """
+SELECT (started_at AT TIME ZONE 'UTC')::date, count(*), sum(bytes_received)
+FROM ingestion_awsuse
+WHERE connection_id = %s AND started_at >= %s AND started_at < %s
+GROUP BY 1
+"""
+
+
+@dataclass(slots=True)
+class Requests:
+    """How many were sent, and of these refused by AWS or never answered."""
+
+    sent: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Span:
+    """A day or a month: runs, bytes received, requests by operation (as `GetObject`)."""
+
+    name: str
+    runs: int = 0
+    bytes_received: int = 0
+    calls: dict[str, Requests] = field(default_factory=lambda: defaultdict(Requests))
+
+    def in_order(self, operations: list[str]) -> list[Requests]:
+        """Of each operation; none sent is zero."""
+        return [self.calls.get(operation) or Requests() for operation in operations]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From one day to another, both inclusive, in UTC."""
+
+    first: date
+    last: date
+
+    @property
+    def start(self) -> datetime:
+        """Its first moment."""
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment behind it."""
+        return datetime.combine(self.last + timedelta(days=1), time(), UTC)
+
+
+def days(connection_id: int, period: Period) -> list[Span]:
+    """One Span per day on which anything was asked, newest first."""
+    found: dict[date, Span] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(RUNS_BY_DAY, [connection_id, period.start, period.end])
+        for day, runs, received in cursor.fetchall():
+            found[day] = Span(day.isoformat(), runs, int(received))
+        cursor.execute(BY_DAY, [connection_id, period.start, period.end])
+        for day, operation, sent, refused in cursor.fetchall():
+            found[day].calls[operation] = Requests(int(sent), int(refused))
+    return [found[day] for day in sorted(found, reverse=True)]
+
+
+def months(of_days: list[Span]) -> list[Span]:
+    """The same by month, in the same order."""
+    found: dict[str, Span] = {}
+    for day in of_days:
+        month = found.setdefault(day.name[:7], Span(day.name[:7]))
+        month.runs += day.runs
+        month.bytes_received += day.bytes_received
+        for operation, requests in day.calls.items():
+            month.calls[operation].sent += requests.sent
+            month.calls[operation].refused += requests.refused
+    return list(found.values())
+
+
+def operations(spans: list[Span]) -> list[str]:
+    """Those that occur, by name."""
+    return sorted({operation for span in spans for operation in span.calls})
+
+
+def uses(connection_id: int, period: Period) -> QuerySet[AwsUse]:
+    """The runs of the period, newest first."""
+    of_connection = AwsUse.objects.filter(connection=connection_id)
+    within = of_connection.filter(started_at__gte=period.start, started_at__lt=period.end)
+    return within.order_by("-started_at", "-id")
+
+
+def untold(client_connection: ClientConnection, period: Period) -> int:
+    """How many runs of the period died before they could write down what they had asked."""
+    within = Q(started_at__gte=period.start, started_at__lt=period.end)
+    attempts = LoadAttempt.objects.filter(
+        within, ~_told("a"), source_file__connection=client_connection, outcome=LoadAttempt.Outcome.CRASHED
+    )
+    runs = DiscoveryRun.objects.filter(
+        within, ~_told("d"), connection=client_connection, error_code=WorkerCrashed.code
+    )
+    return attempts.count() + runs.count()
+
+
+def _told(letter: str) -> Exists:
+    run = Concat(Value(letter), Cast(OuterRef("pk"), TextField()))
+    return Exists(AwsUse.objects.filter(run=run))
+
+
+def staff_actions(client_connection: ClientConnection, period: Period) -> QuerySet[StaffAction]:
+    """What people did to the connection in the period, newest first; the newest STAFF_ACTIONS_TOLD."""
+    of_connection = StaffAction.objects.filter(connection=client_connection).select_related("source_file")
+    return of_connection.filter(at__gte=period.start, at__lt=period.end)[:STAFF_ACTIONS_TOLD]

@@ -1,0 +1,148 @@
+"""All main pages in a browser: narrow, dark, by keyboard, and for those who may only look."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ingestion.models import AccessCheck, StaffAction
+from tests.browser.conftest import PASSWORD, Opened, member
+from tests.builders import ClientUnderTest, csv_gz
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+KEY = "exports/lines/file.csv.gz"
+BROKEN = "exports/lines/broken.csv.gz"
+
+
+@pytest.fixture
+def client(client_under_test: ClientUnderTest) -> ClientUnderTest:
+    """A client with a file that was loaded and one that failed."""
+    client_under_test.account.put_object(KEY, csv_gz("a,b\n1,2\n"))
+    client_under_test.account.put_object(BROKEN, csv_gz("a,b\n1,2\n")[:-4])
+    client_under_test.ingest()
+    return client_under_test
+
+
+def main_pages(client: ClientUnderTest) -> list[str]:
+    file, broken, connection = client.file(KEY).pk, client.file(BROKEN).pk, client.connection.pk
+    lists = ("client", "clientconnection", "export", "sourcefile", "delivery", "loadattempt", "discoveryrun")
+    audits = ("receipt", "verification", "accesscheck", "staffaction", "worker")
+    return [
+        "/admin/",
+        "/admin/coverage/",
+        "/admin/ingestion/clientconnection/add/",
+        f"/admin/ingestion/clientconnection/{connection}/home/",
+        f"/admin/ingestion/clientconnection/{connection}/change/",
+        *(f"/admin/ingestion/{model}/" for model in (*lists, *audits)),
+        f"/admin/ingestion/sourcefile/{file}/change/",
+        f"/admin/ingestion/sourcefile/{broken}/change/",
+        f"/admin/ingestion/sourcefile/{file}/rows/",
+        f"/admin/ingestion/sourcefile/{file}/rows/1/",
+    ]
+
+
+def with_buttons(client: ClientUnderTest) -> list[str]:
+    """Pages that have buttons for others."""
+    file, broken, connection = client.file(KEY).pk, client.file(BROKEN).pk, client.connection.pk
+    return [
+        f"/admin/ingestion/clientconnection/{connection}/home/",
+        f"/admin/ingestion/clientconnection/{connection}/change/",
+        "/admin/ingestion/sourcefile/",
+        f"/admin/ingestion/sourcefile/{file}/change/",
+        f"/admin/ingestion/sourcefile/{broken}/change/",
+        f"/admin/ingestion/sourcefile/{file}/rows/1/",
+    ]
+
+
+def is_dark(page: Page) -> bool:
+    """Is the page's ground dark? Drawn on a canvas, which gives any notation of a colour as bytes."""
+    red, green, blue, _ = page.evaluate(
+        """() => {
+        const canvas = document.createElement("canvas").getContext("2d");
+        canvas.fillStyle = getComputedStyle(document.body).backgroundColor;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+        }"""
+    )
+    return max(red, green, blue) < 64
+
+
+def too_wide(page: Page) -> list[str]:
+    """What sticks out of the page to the right, where the page itself can be scrolled."""
+    return page.evaluate(
+        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+        [...document.querySelectorAll("body *")]
+        .filter((one) => one.getBoundingClientRect().right > innerWidth)
+        .map((one) => one.outerHTML.slice(0, 120)).slice(0, 5)"""
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_main_pages_open_at_390_pixels_without_scrolling_sideways(
+    client: ClientUnderTest, opened: Opened, dark: bool
+) -> None:
+    page = opened("onboarder", width=390, dark=dark)
+    for address in main_pages(client):
+        page.goto(address)
+        assert too_wide(page) == [], address
+        assert is_dark(page) == dark, address
+
+
+def test_from_the_login_to_a_file_by_keyboard(client: ClientUnderTest, opened: Opened) -> None:
+    member("operator")
+    page = opened(None)
+    page.goto("/admin/")
+    for name, text in (("username", "operator"), ("password", PASSWORD)):
+        reach(page, f"input[name={name}]")
+        page.keyboard.type(text)
+    reach(page, "button[type=submit]")
+    press_enter(page)
+    expect(page.get_by_role("heading", name="Coverage calendar")).to_be_visible()
+    reach(page, "a[href='/admin/ingestion/sourcefile/']")
+    press_enter(page)
+    reach(page, f"a[href*='/sourcefile/{client.file(KEY).pk}/change/']")
+    press_enter(page)
+    expect(page.get_by_role("heading", name=KEY)).to_be_visible()
+    reach(page, "a:has-text('See its 1 row')")
+    press_enter(page)
+    expect(page.get_by_role("region", name="Rows of the file")).to_be_visible()
+
+
+def reach(page: Page, selector: str) -> None:
+    """Press Tab until the element is focused, visibly."""
+    for _ in range(80):
+        if page.locator(f"{selector}:focus").count():
+            assert page.locator(f"{selector}:focus").first.is_visible()
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"not reached by Tab: {selector}")
+
+
+def press_enter(page: Page) -> None:
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_a_viewer_is_shown_no_button_and_a_forged_post_is_refused(
+    client: ClientUnderTest, opened: Opened
+) -> None:
+    page = opened("viewer")
+    connection, broken = client.connection.pk, client.file(BROKEN).pk
+    for address in with_buttons(client):
+        page.goto(address)
+        for name in ("Verify access", "Discover now", "Disable", "Save", "Retry", "Skip", "Re-read this row"):
+            assert page.get_by_role("button", name=name, exact=True).count() == 0, (address, name)
+    token = next(one["value"] for one in page.context.cookies() if one["name"] == "csrftoken")
+    for what in ("verify", "discover", "decide", "start", "stop", "role"):
+        address = f"/admin/ingestion/clientconnection/{connection}/do/{what}/"
+        answer = page.request.post(address, form={"csrfmiddlewaretoken": token}, max_redirects=0)
+        assert answer.status == 403, what
+    forged = {
+        "csrfmiddlewaretoken": token,
+        "action": "retry_now",
+        "_selected_action": str(broken),
+        "reason": "x",
+    }
+    page.request.post("/admin/ingestion/sourcefile/", form=forged, max_redirects=0)
+    assert client.file(BROKEN).requested_by == ""
+    assert not StaffAction.objects.filter(actor="viewer").exists()
+    assert not AccessCheck.objects.filter(actor="viewer").exists()

@@ -1,0 +1,133 @@
+"""The transparency page tells what AWS saw: compared with the requests that reached it over the wire."""
+
+import csv
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.test import Client as Browser
+from django.urls import reverse
+
+from ingestion.access.check import run_access_check
+from ingestion.models import AwsUse, LoadAttempt, SourceFile, StaffAction
+from ingestion.transparency import Period, days, months
+from ingestion.verification.verify import verify_file
+from tests.builders import ClientUnderTest, csv_gz
+from tests.faulty_s3 import FaultyAws, answering, cut
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+BAD_NAME = "exports/<script>alert(1)</script>.csv.gz"
+TODAY = datetime.now(UTC).date()
+
+
+def viewer() -> Browser:
+    call_command("migrate", verbosity=0)
+    person = User.objects.create_user("viewer", is_staff=True)
+    person.groups.add(Group.objects.get(name="viewer"))
+    browser = Browser()
+    browser.force_login(person)
+    return browser
+
+
+def page_of(client: ClientUnderTest, **query: str) -> str:
+    address = reverse("admin:ingestion_clientconnection_transparency", args=[client.connection.pk])
+    answer = viewer().get(address, query, secure=True)
+    assert answer.status_code == 200
+    return b"".join(answer).decode() if answer.streaming else answer.content.decode()
+
+
+def counted(uses: list[AwsUse]) -> Counter[str]:
+    return Counter({name: sum(use.calls.get(name, {}).get("sent", 0) for use in uses) for name in NAMES})
+
+
+NAMES = ("AssumeRole", "ListObjectsV2", "GetObject", "HeadObject")
+
+
+def test_every_request_that_aws_saw_is_written_down(
+    client_under_test: ClientUnderTest, wire: FaultyAws
+) -> None:
+    client_under_test.account.put_object(BAD_NAME, csv_gz("n\n" + "a long line\n" * 5000))
+    wire.script("GetObject", cut(20), answering(503, "SlowDown"))
+    wire.requests.clear()
+    client_under_test.ingest()
+    file = SourceFile.objects.get()
+    verify_file(file.pk, "operator", against_s3=True)
+    uses = list(AwsUse.objects.order_by("id"))
+    assert [use.kind for use in uses] == ["Discovery", "Load", "Verification"]
+    assert counted(uses) == Counter({name: len(wire.asked(name)) for name in NAMES})
+    load = uses[1]
+    assert load.session_name == f"kcx-c{client_under_test.connection.pk}-a{file.attempts.get().pk}"
+    assert load.calls["GetObject"] == {"sent": 3, "refused": 1}
+    assert load.bytes_received >= file.size
+    [day] = days(client_under_test.connection.pk, Period(TODAY, TODAY))
+    assert {name: day.calls[name].sent for name in NAMES} == counted(uses)
+    [month] = months([day])
+    assert (month.runs, month.bytes_received) == (3, sum(use.bytes_received for use in uses))
+
+
+def test_an_access_check_tells_the_calls_that_had_to_be_refused(client_under_test: ClientUnderTest) -> None:
+    run_access_check(client_under_test.connection.pk, "onboarder")
+    [use] = AwsUse.objects.all()
+    assert (use.kind, use.actor) == ("Access check", "onboarder")
+    assert use.calls["AssumeRole"]["refused"] == 2
+    assert {"ListObjectsV2", "GetBucketLocation"} & set(use.calls)
+
+
+def test_a_run_that_fails_is_told_and_one_that_died_is_counted(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object("exports/a.csv.gz", b"no gzip\x00")
+    client_under_test.ingest()
+    file = SourceFile.objects.get()
+    assert file.status == SourceFile.Status.FAILED
+    assert AwsUse.objects.filter(run=f"a{file.attempts.get().pk}").count() == 1
+    LoadAttempt.objects.create(
+        source_file=file, actor="x", worker="x", outcome="CRASHED", ended_at=datetime.now(UTC)
+    )
+    assert "1 run died before the end" in page_of(client_under_test)
+
+
+def test_the_page_is_read_by_viewers_and_escapes_what_is_hostile(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(BAD_NAME, csv_gz("n\n1\n"))
+    client_under_test.ingest()
+    StaffAction.objects.create(
+        connection=client_under_test.connection, actor="<b>", action="retry", reason="<i>why"
+    )
+    page = page_of(client_under_test)
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert(1)" not in page
+    assert "&lt;i&gt;why" in page
+    assert client_under_test.connection.external_id not in page
+
+
+def test_every_run_can_be_had_as_csv_without_formulas(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object("exports/a.csv.gz", csv_gz("n\n1\n"))
+    client_under_test.ingest()
+    AwsUse.objects.create(
+        connection=client_under_test.connection,
+        run="r1",
+        actor="=cmd()",
+        started_at=datetime.now(UTC),
+        ended_at=datetime.now(UTC),
+        calls={"GetObject": {"sent": 2, "refused": 1}},
+        bytes_received=7,
+    )
+    head, newest, *others = csv.reader(page_of(client_under_test, format="csv").splitlines())
+    row = dict(zip(head, newest, strict=True))
+    assert (row["what"], row["asked_by"], row["calls"]) == ("One row read again", "'=cmd()", "GetObject:2/1")
+    assert len(others) == 2
+
+
+def test_another_time_shows_nothing(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client_under_test.discover()
+    page = page_of(client_under_test, **{"from": "2001-01-01", "to": "2001-02-01"})
+    assert "KCX asked nothing in this time" in page
+
+
+def test_nonsense_in_the_address_shows_the_month(client_under_test: ClientUnderTest) -> None:
+    client_under_test.discover()
+    page = page_of(client_under_test, **{"from": "0000-99-99", "to": "9999-12-31", "page": "x"})
+    assert "ListObjectsV2" in page
