@@ -5,6 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from ingestion.errors import IngestionError
+from ingestion.events import targets
+
 # tcp_user_timeout is in milliseconds.
 MOST_SECONDS = {
     "keepalives_idle": 60,
@@ -55,3 +58,15 @@ def sessions_end_with_their_hosts(**_options: Any) -> list[CheckMessage]:
         if "lock_timeout" not in str(options.get("options", "")):
             messages.append(Error(f"Alias `{alias}` waits for locks without end.", id="kcx.E004"))
     return messages
+
+
+@register
+def webhooks_go_where_they_may(**_options: Any) -> list[CheckMessage]:
+    """What cannot be read allows nothing, and must not be taken for a rule."""
+    try:
+        targets.networks()
+        for entry in settings.KCX_WEBHOOK_HOSTS:
+            targets.entry_of(entry)
+    except (ValueError, IngestionError) as error:
+        return [Error(f"KCX_WEBHOOK_HOSTS or KCX_WEBHOOK_NETWORKS: {error}", id="kcx.E005")]
+    return []

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -69,14 +69,13 @@ def end_run(run: DiscoveryRun, found: Discovery, error: IngestionError | None = 
     }
     if error:
         told |= {"error_code": error.code, "error_message": str(error), "next_action": error.next_action}
-    closed = DiscoveryRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING).update(**told)
-    run.refresh_from_db()
-    if not closed:
-        return run
-    if error:
-        note_discovery(run)
-    else:
-        ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
+    with transaction.atomic():
+        closed = DiscoveryRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING).update(**told)
+        run.refresh_from_db()
+        if closed and error:
+            note_discovery(run)
+        elif closed:
+            ClientConnection.objects.filter(pk=run.connection_id).update(last_discovered_at=run.ended_at)
     return run
 
 

@@ -15,9 +15,12 @@ ONBOARD = Q(
         "change_export",
         "discover_clientconnection",
         "onboard_clientconnection",
+        "add_webhookendpoint",
+        "change_webhookendpoint",
     ],
 )
-# Reads; also retries, reprocesses, skips, releases and discovers; also makes, checks and enables connections.
+# Reads; also retries, reprocesses, skips, releases and discovers; also makes, checks and enables connections,
+# and makes webhooks.
 GROUPS = {"viewer": VIEW, "operator": VIEW | OPERATE, "onboarder": VIEW | ONBOARD}
 
 

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from ingestion.drift import note_columns
+from ingestion.events.facts import delivery_published
 from ingestion.models import Delivery, DeliveryFile, DeliveryScope, SourceFile
 from ingestion.receipts import write_delivery_receipt
 from ingestion.restatements import compare
@@ -83,6 +84,7 @@ def publish(delivery_id: int) -> bool:
     delivery.save()
     note_columns(delivery)
     write_delivery_receipt(delivery)
+    delivery_published(delivery, current)
     return True
 
 

@@ -7,6 +7,9 @@ from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
 from ingestion.access.check import close_dead_checks, run_queued_check
 from ingestion.discovery_runs import close_dead_runs
+from ingestion.events.noticing import notice
+from ingestion.events.queue import queue_messages
+from ingestion.events.sending import give_up_old, send
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
@@ -32,6 +35,9 @@ def sweep() -> None:
         with transaction.atomic():
             record_crash(attempt)
     run.publish_ready()
+    notice()
+    give_up_old()
+    queue_messages()
     queueing.queue_loads()
 
 
@@ -76,6 +82,11 @@ def check_access(access_check_id: int) -> None:
 def check_access_weekly() -> None:
     """Every night: queue a check of each enabled connection that had none for a week."""
     queueing.queue_due_access_checks(ACTOR)
+
+
+def send_webhook(message_id: int) -> None:
+    """Try one message to a webhook, if it is due."""
+    send(message_id)
 
 
 def analyze() -> None:

@@ -63,6 +63,16 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Events",
+        "separator": True,
+        "items": [
+            _list("Events", "notifications", "ingestion.event"),
+            _list("Webhooks", "webhook", "ingestion.webhookendpoint"),
+            _list("Webhook messages", "outbox", "ingestion.webhookmessage"),
+            _list("Webhook tries", "send", "ingestion.webhookdelivery"),
+        ],
+    },
+    {
         "title": "Audit",
         "separator": True,
         "items": [

@@ -24,8 +24,16 @@ NEVER_REWRITTEN = {
     "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
     "api_serviceuser": {"id", "created_at"},
     "api_token": {"digest", "token_key", "user_id", "created", "expiry", "made_by"},
+    "ingestion_webhookmessage": {"id", "event_id", "endpoint_id"},
 }
-APPEND_ONLY = {"ingestion_awsuse", "ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
+APPEND_ONLY = {
+    "ingestion_awsuse",
+    "ingestion_event",
+    "ingestion_receipt",
+    "ingestion_staffaction",
+    "ingestion_verification",
+    "ingestion_webhookdelivery",
+}
 # Signs of life are no history: a worker removes the rows of those long gone.
 FORGOTTEN = {"ingestion_worker"}
 # By name: a new table is closed to readers until it is entered here.
@@ -39,6 +47,7 @@ READ = {
     "ingestion_deliveryfile",
     "ingestion_deliveryscope",
     "ingestion_discoveryrun",
+    "ingestion_event",
     "ingestion_export",
     "ingestion_exportcolumn",
     "ingestion_loadattempt",

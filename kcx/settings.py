@@ -20,6 +20,8 @@ DATA_DIR = Path(env.str("KCX_DATA_DIR", default=str(BASE_DIR / "var"))).resolve(
 EMBEDDED = not env.str("DATABASE_URL", default="")
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = local_secret_key(DATA_DIR) if EMBEDDED and "SECRET_KEY" not in env else env.str("SECRET_KEY")
+# Former keys: what they signed, webhooks among it, stays valid.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -170,6 +172,13 @@ REST_FRAMEWORK, REST_KNOX, SPECTACULAR_SETTINGS = api.REST_FRAMEWORK, api.REST_K
 KNOX_TOKEN_MODEL, MIGRATION_MODULES = api.KEYS, api.WITHOUT_MIGRATIONS
 # Of one token, in each web process: the count is held in its memory.
 KCX_API_REQUESTS_PER_MINUTE = env.int("KCX_API_REQUESTS_PER_MINUTE", default=600)
+
+# ---- events (docs/events.md) -----------------------------------------------------------------------
+
+# Where webhooks may go: `host`, `host:port`, or `http://host:port`. None by default: nothing goes out.
+KCX_WEBHOOK_HOSTS = env.list("KCX_WEBHOOK_HOSTS", default=[])
+# Networks, as 10.1.0.0/16, that such a host may be in although they are not public.
+KCX_WEBHOOK_NETWORKS = env.list("KCX_WEBHOOK_NETWORKS", default=[])
 
 LOGGING = {
     "version": 1,

@@ -4,6 +4,7 @@ import logging
 from dataclasses import asdict
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -73,8 +74,9 @@ def _run(check: AccessCheck) -> AccessCheck:
         logger.exception("Access check %s broke off", check.pk)
         outcome = Outcome.CRASHED
     check.outcome, check.ended_at = outcome, timezone.now()
-    check.save(update_fields=["outcome", "ended_at"])
-    note_check(check)
+    with transaction.atomic():
+        check.save(update_fields=["outcome", "ended_at"])
+        note_check(check)
     if outcome == Outcome.FAILED and check.found_unsafe:
         _disable(check)
     return check

@@ -1,12 +1,13 @@
-"""What is known of a connection's access, and the log line when it is lost."""
+"""What is known of a connection's access, and the log line and the event when it is lost."""
 
 import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ingestion.errors import AccessError
+from ingestion.events.facts import access_lost
 from ingestion.models import AccessCheck, ClientConnection, DiscoveryRun
 
 # By the package's name, for whoever filters the log for it.
@@ -52,22 +53,42 @@ def _of_conclusive(connection: ClientConnection, check: AccessCheck) -> AccessSt
 
 
 def note_check(check: AccessCheck) -> None:
-    """Log an ERROR where this check is the first to find that access was lost."""
+    """Tell, once, where this check is the first to find that access was lost. In a transaction."""
     if check.outcome != AccessCheck.Outcome.FAILED:
         return
+    connection = _alone(check.connection_id)
     before = _before(check).first()
-    if before and before.let_in and not _refused_discovery(check.connection, before):
-        logger.error("Access to connection %s was lost: %s", check.connection, _cause(check))
+    if before and before.let_in and not _refused_discovery(connection, before):
+        code = next((str(rung["code"]) for rung in check.rungs if rung["verdict"] == "failed"), "")
+        _tell(connection, f"check {check.pk}", code, _cause(check))
 
 
 def note_discovery(run: DiscoveryRun) -> None:
-    """Log an ERROR where this discovery is the first to be refused since access was checked."""
-    check = run.connection.access_checks.filter(outcome__in=AccessCheck.CONCLUSIVE).first()
-    if check is None or not check.let_in or not _is_refused(run):
+    """Tell, once, where this discovery is the first to be refused since access worked. In a transaction.
+
+    Without any check the connection must be enabled, for then access is what KCX was promised.
+    """
+    if not _is_refused(run):
         return
-    before = _discoveries_since(run.connection, check).filter(pk__lt=run.pk).first()
+    connection = _alone(run.connection_id)
+    check = connection.access_checks.filter(outcome__in=AccessCheck.CONCLUSIVE).first()
+    if not (check.let_in if check else connection.enabled):
+        return
+    # What else went wrong says nothing about access.
+    telling = Q(outcome=DiscoveryRun.Outcome.SUCCEEDED) | Q(error_code__in=AccessError.codes())
+    before = _discoveries_since(connection, check).filter(telling, pk__lt=run.pk).first()
     if before is None or not _is_refused(before):
-        logger.error("Access to connection %s was lost: %s", run.connection, run.error_message)
+        _tell(connection, f"discovery {run.pk}", run.error_code, run.error_message)
+
+
+def _alone(connection_id: int) -> ClientConnection:
+    """The connection, locked: of a check and a discovery that end together one tells."""
+    return ClientConnection.objects.select_for_update(no_key=True).get(pk=connection_id)
+
+
+def _tell(connection: ClientConnection, found_by: str, code: str, cause: str) -> None:
+    access_lost(connection, found_by, code, cause)
+    logger.error("Access to connection %s was lost: %s", connection, cause)
 
 
 def _unchecked(newest: AccessCheck | None) -> str:
@@ -94,8 +115,9 @@ def _refused_discovery(connection: ClientConnection, check: AccessCheck) -> Disc
     return newest if newest and _is_refused(newest) else None
 
 
-def _discoveries_since(connection: ClientConnection, check: AccessCheck) -> QuerySet[DiscoveryRun]:
-    return DiscoveryRun.objects.filter(connection=connection, started_at__gt=check.started_at).exclude(
+def _discoveries_since(connection: ClientConnection, check: AccessCheck | None) -> QuerySet[DiscoveryRun]:
+    since = Q(started_at__gt=check.started_at) if check else Q()
+    return DiscoveryRun.objects.filter(since, connection=connection).exclude(
         outcome=DiscoveryRun.Outcome.RUNNING
     )
 

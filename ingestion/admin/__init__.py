@@ -1,5 +1,27 @@
 """What staff see and do; every action is one call into the core."""
 
-from ingestion.admin import audit, clients, deliveries, exports, receipts, registry, staff, workers
+from ingestion.admin import (
+    audit,
+    clients,
+    deliveries,
+    events,
+    exports,
+    receipts,
+    registry,
+    staff,
+    webhooks,
+    workers,
+)
 
-__all__ = ["audit", "clients", "deliveries", "exports", "receipts", "registry", "staff", "workers"]
+__all__ = [
+    "audit",
+    "clients",
+    "deliveries",
+    "events",
+    "exports",
+    "receipts",
+    "registry",
+    "staff",
+    "webhooks",
+    "workers",
+]

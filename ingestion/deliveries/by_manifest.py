@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from ingestion.deliveries.entering import (
+    BEING_DELIVERED,
     enter,
     hold_back,
     leave_out_older,
@@ -158,10 +159,10 @@ class ManifestDeliveries:
             return f"{len(missing)} of {len(keys)} listed files are missing: {missing[0]}"
         newer = [key for key in keys if present[key].last_modified > listed.file.last_modified]
         if newer:
-            return f"Data newer than its manifest, AWS is delivering: {newer[0]}"
+            return f"Data newer than its manifest, {BEING_DELIVERED}: {newer[0]}"
         status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
         if listed.facts.mode is Mode.ATHENA and status and self._bucket.is_updating(status):
-            return "Athena's status file says UPDATING: AWS is delivering."
+            return f"Athena's status file says UPDATING: {BEING_DELIVERED}."
         return ""
 
 

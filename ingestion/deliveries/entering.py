@@ -12,6 +12,8 @@ from ingestion.publish import overtake
 
 Status = Delivery.Status
 LIVE = [Status.PENDING, Status.INCOMPLETE, Status.CURRENT]
+# In the reasons of what is most often whole at the next look.
+BEING_DELIVERED = "AWS is delivering"
 NOT_LOADED = "Older than the current delivery when it was found: not loaded."
 
 

@@ -5,6 +5,7 @@ from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.aws_use import AwsUse
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
+from ingestion.models.events import Event, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from ingestion.models.export import Export, ExportColumn
 from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
@@ -21,6 +22,7 @@ __all__ = [
     "DeliveryFile",
     "DeliveryScope",
     "DiscoveryRun",
+    "Event",
     "Export",
     "ExportColumn",
     "LoadAttempt",
@@ -29,5 +31,8 @@ __all__ = [
     "SourceFile",
     "StaffAction",
     "Verification",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
     "Worker",
 ]

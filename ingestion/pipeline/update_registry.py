@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from billing.layouts import store_layout
 from ingestion.errors import IngestionError, WorkerCrashed
+from ingestion.events.facts import file_failed
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.receipts import write_file_receipt
 
@@ -103,6 +104,7 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         error_column=error.column or "",
         evidence=error.evidence,
     )
+    file_failed(file, attempt)
 
 
 def record_crash(attempt: LoadAttempt) -> bool:

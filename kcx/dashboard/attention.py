@@ -1,7 +1,7 @@
 """What needs somebody: each entry with its cause, one next action and one link."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from ingestion.models import SourceFile
 from kcx.dashboard import links
 from kcx.dashboard.connections import Line, State
 from kcx.dashboard.files import Failed
+from kcx.dashboard.webhooks import GivenUp
 from kcx.templatetags.kcx_format import count_text
 
 SHOWN_OF_A_KIND = 3
@@ -30,7 +31,7 @@ class Entry:
     since: datetime | None = None
 
 
-def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
+def attention(lines: list[Line], *, worker_works: bool, webhooks: Sequence[GivenUp] = ()) -> list[Entry]:
     """The worst first. Failed files are told by cause; of other kinds three at most, then how many more."""
     idle = not worker_works and any(line.enabled for line in lines)
     found = [_no_worker()] if idle else []
@@ -40,7 +41,7 @@ def attention(lines: list[Line], *, worker_works: bool) -> list[Entry]:
         found += _at_most(state, [line for line in lines if state in _told(line)], entry_of)
         if state is State.CHECK_FAILED:
             found += _failed_files(lines)
-    return found
+    return found + [_given_up(webhook) for webhook in webhooks]
 
 
 def _told(line: Line) -> set[State]:
@@ -128,6 +129,13 @@ def _failed_entry(code: str, found: list[tuple[Line, Failed]]) -> Entry:
     link = links.files(status__exact=SourceFile.Status.FAILED, error_code__exact=code, **one)
     cause = f"{code}: {_sentences(newest.cause, newest.next_action)}"
     return Entry("bad", f"{count_text(files)} failed {noun}", where, cause, "See the files", link)
+
+
+def _given_up(webhook: GivenUp) -> Entry:
+    noun = "event was" if webhook.events == 1 else "events were"
+    cause = _sentences(f"{count_text(webhook.events)} {noun} given up in the last week.", webhook.reason)
+    link = links.webhook_messages(status__exact="GIVEN_UP", endpoint__id__exact=webhook.endpoint_id)
+    return Entry("warn", "Webhook not delivered", webhook.name, cause, "See the messages, redeliver", link)
 
 
 def _sentences(*parts: str) -> str:

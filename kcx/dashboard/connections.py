@@ -10,9 +10,9 @@ from django.db.models import Count, DateTimeField, JSONField, Max, OuterRef, Que
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
+from ingestion.cadence import Expectation, expectations
 from ingestion.errors import AccessError
 from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
-from kcx.dashboard.cadence import Expectation, expectations
 from kcx.dashboard.files import Failed, Loading, failed_by_connection, loading_now, waiting_by_connection
 
 QUEUE_TAKES = timedelta(minutes=15)

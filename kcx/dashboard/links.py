@@ -26,6 +26,11 @@ def exports(**filters: object) -> str:
     return _list("export", filters)
 
 
+def webhook_messages(**filters: object) -> str:
+    """The messages to webhooks, filtered by their fields."""
+    return _list("webhookmessage", filters)
+
+
 def workers() -> str:
     """The workers and their signs of life."""
     return reverse("admin:ingestion_worker_changelist")

@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.partitions import partition_sizes
+from ingestion.cadence import learn
 from ingestion.models import Client, ClientConnection, Delivery
 from kcx.dashboard.attention import attention
-from kcx.dashboard.cadence import learn
 from kcx.dashboard.connections import Line, State, lines
 from kcx.dashboard.figures import last_days, storage
 from kcx.dashboard.files import Loading

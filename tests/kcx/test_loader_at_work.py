@@ -7,13 +7,23 @@ import pytest
 from django.utils import timezone
 
 from billing.models import RawRow
-from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile, Worker
+from ingestion.models import (
+    ClientConnection,
+    Delivery,
+    DiscoveryRun,
+    LoadAttempt,
+    SourceFile,
+    WebhookDelivery,
+    Worker,
+)
 from ingestion.queueing import queue_due_discoveries
 from kcx.roles import Roles
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.tables.cur2 import cur2_parquet
 from tests.builders import ClientUnderTest, csv_gz
+from tests.ingestion.events.conftest import LOOPBACK, an_endpoint
+from tests.ingestion.events.receiver import Receiver, receiver
 from tests.processes import python, worker
 from tests.roles import login, roles_set_up
 from tests.waiting import until
@@ -139,13 +149,25 @@ def test_every_page_of_the_admin_opens_for_the_loader(
     as_loader(roles, ADMIN)
 
 
-def test_a_worker_of_the_loaders_loads_what_is_due(client_under_test: ClientUnderTest, roles: Roles) -> None:
+def test_a_worker_of_the_loaders_loads_what_is_due_and_tells_it(
+    client_under_test: ClientUnderTest, roles: Roles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = BillingService(client_under_test.account)
     service.deliver(EXPORT, JANUARY, [cur2_parquet(JANUARY, 50, 1)])
     assert queue_due_discoveries() == 1
     Worker.objects.create(name="long gone", seen_at=timezone.now() - timedelta(days=30))
+    with receiver() as listening:
+        monkeypatch.setenv("KCX_WEBHOOK_HOSTS", f"http://127.0.0.1:{listening.port}")
+        monkeypatch.setenv("KCX_WEBHOOK_NETWORKS", LOOPBACK)
+        an_endpoint(f"http://127.0.0.1:{listening.port}/")
+        loads_and_tells(roles, listening)
+    assert not Worker.objects.filter(name="long gone").exists()
+
+
+def loads_and_tells(roles: Roles, listening: Receiver) -> None:
     with worker(login(roles.loader)) as supervisor:
         until(lambda: Delivery.objects.filter(status="CURRENT").exists(), "the month is current")
+        until(lambda: WebhookDelivery.objects.filter(status_code=204).exists(), "the webhook is delivered")
+        assert b'"type":"delivery.published"' in listening.requests[0].body
         supervisor.terminate()
         assert supervisor.wait(timeout=60) == 0
-    assert not Worker.objects.filter(name="long gone").exists()

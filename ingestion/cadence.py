@@ -74,16 +74,31 @@ class Expectation:
     late_since: datetime | None = None
 
 
-def expectations(now: datetime) -> dict[int, Expectation]:
-    """By connection id; those without deliveries are missing. Only exports that are loaded are expected."""
+@dataclass(frozen=True, slots=True)
+class ExportCadence:
+    """The cadence of one export; `loaded`: staff decided to load it."""
+
+    connection_id: int
+    export_id: int
+    loaded: bool
+    cadence: Cadence
+
+
+def export_cadences() -> list[ExportCadence]:
+    """Of every export, also of those without deliveries."""
     periods: dict[tuple[int, int, bool], list[list[datetime]]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(LAST_DELIVERIES, {"n": LEARNED_FROM})
         for connection_id, export_id, loaded, times in cursor.fetchall():
             periods[connection_id, export_id, loaded].append(times)
+    return [ExportCadence(*which, learn(times)) for which, times in periods.items()]
+
+
+def expectations(now: datetime) -> dict[int, Expectation]:
+    """By connection id; those without deliveries are missing. Only exports that are loaded are expected."""
     by_connection: dict[int, list[tuple[Cadence, bool]]] = defaultdict(list)
-    for (connection_id, _export, loaded), times in periods.items():
-        by_connection[connection_id].append((learn(times), loaded))
+    for one in export_cadences():
+        by_connection[one.connection_id].append((one.cadence, one.loaded))
     return {connection_id: _of_connection(found, now) for connection_id, found in by_connection.items()}
 
 

@@ -1,0 +1,1 @@
+"""What others want to know: facts in an outbox, told by signed webhooks."""
