@@ -15,8 +15,9 @@ from ingestion.reruns import retry
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.policies import trust_policy
-from tests.builders import ClientUnderTest, csv_gz
-from tests.kcx.situations import a_connection, a_delivery, a_file, an_export, deliveries_every
+from kcx.simulated_aws.server import SimulatedAws
+from tests.builders import ClientUnderTest, csv_gz, new_client
+from tests.kcx.situations import a_connection, a_delivery, a_discovery, a_file, an_export, deliveries_every
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -196,6 +197,7 @@ def test_access_that_is_lost_is_told_once_and_again_when_it_is_lost_again(
     for _ in range(2):
         refuse_kcx(client_under_test)
         client_under_test.discover()
+        a_discovery(client_under_test.connection, "worker_crashed")  # which says nothing about access
         client_under_test.discover()
         let_kcx_in(client_under_test)
         client_under_test.discover()
@@ -216,6 +218,14 @@ def test_a_check_that_finds_access_lost_tells_it_and_the_discovery_after_it_does
     run_access_check(pk, "test")
     assert happened() == ["access.lost"]
     assert the("access.lost").payload["found_by"].startswith("check ")
+
+
+def test_what_was_never_promised_is_not_lost(aws: SimulatedAws, raw_database: None) -> None:
+    client = new_client(aws, enable=False)
+    refuse_kcx(client)
+    client.discover()
+    run_access_check(client.connection.pk, "test")
+    assert happened() == []
 
 
 def test_the_same_fact_is_written_once(raw_database: None) -> None:
