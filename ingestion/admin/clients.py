@@ -9,12 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 
 from ingestion.admin.connection_acts import act
 from ingestion.admin.connection_forms import AddForm, ConnectionForm
 from ingestion.admin.connection_home import artefact_download, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
+from ingestion.admin.times import TimesAdmin
 from ingestion.admin.transparency import transparency_page
 from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
@@ -25,7 +25,7 @@ from ingestion.queueing import request_discovery
 from ingestion.staff_actions import record
 
 
-class NeverDeleted(ModelAdmin):
+class NeverDeleted(TimesAdmin):
     """Disable instead: what has history stays."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

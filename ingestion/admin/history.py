@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from ingestion.admin.paging import BoundedPaginator
+from ingestion.admin.times import TimesAdmin
 
 
-class HistoryAdmin(ModelAdmin):
+class HistoryAdmin(TimesAdmin):
     """A list and a page to read."""
 
     show_full_result_count = False

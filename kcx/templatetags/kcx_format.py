@@ -1,13 +1,14 @@
 """How figures and times look on every page: bytes, counts, durations, and times with UTC on hover."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django import template
-from django.utils.html import format_html
+
+from ingestion.time_tag import NOTHING, time_tag
 
 register = template.Library()
+register.filter("time_tag", time_tag)
 
-NOTHING = "–"  # noqa: RUF001  # a dash where there is no figure
 BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -42,17 +43,3 @@ def duration_text(value: timedelta | float | None) -> str:
         if whole or parts:
             parts.append((whole, name))
     return " ".join(f"{whole} {name}" for whole, name in parts[:2] if whole) or "0 s"
-
-
-@register.filter
-def time_tag(value: datetime | None) -> str:
-    """A `<time>` element: UTC in its title, its text in UTC until times.js tells the reader's zone."""
-    if value is None:
-        return NOTHING
-    utc = value.astimezone(UTC)
-    return format_html(
-        '<time class="kcx-time" datetime="{}" title="{} UTC">{} UTC</time>',
-        utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        utc.strftime("%Y-%m-%d %H:%M:%S"),
-        utc.strftime("%Y-%m-%d %H:%M"),
-    )

@@ -2,7 +2,7 @@
 
 from django import template
 
-from kcx.templatetags.kcx_format import time_tag
+from ingestion.time_tag import time_tag
 
 register = template.Library()
 register.filter("time_tag", time_tag)

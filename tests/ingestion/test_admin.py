@@ -563,3 +563,16 @@ def rows_text(browser: Browser) -> str:
     """The table of the file list, without the filters beside it."""
     text = text_of(browser, address(SourceFile))
     return "".join(re.findall(r"<tbody.*?</tbody>", text, re.DOTALL))
+
+
+@pytest.mark.parametrize("model", [Delivery, LoadAttempt, DiscoveryRun, ClientConnection, StaffAction])
+def test_times_in_lists_are_told_in_the_readers_zone_with_utc_on_hover(
+    chief: Browser, export: Export, model: type[Any]
+) -> None:
+    file = ingested(export)
+    running(file)
+    a_delivery(a_scope(export), file)
+    DiscoveryRun.objects.create(connection=export.connection, actor="test")
+    ClientConnection.objects.update(last_discovered_at=timezone.now())
+    act(chief, "ignore", export)
+    assert "UTC</time>" in text_of(chief, address(model))
