@@ -1,9 +1,10 @@
-"""The sidebar: what staff look at, and the colour of what can be pressed."""
+"""How the admin looks: its sidebar, its files, and the colour of what can be pressed."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 # A calm blue; each shade reads at 4.5:1 or more where django-unfold puts it on white or on its dark ground.
@@ -116,3 +117,17 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
 ]
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "KCX",
+    "SITE_HEADER": "KCX",
+    "SITE_SUBHEADER": "Raw AWS billing ingestion",
+    "SITE_ICON": lambda _request: static("kcx/icon.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("kcx/icon.svg")}
+    ],
+    "STYLES": [lambda _request: static("kcx/kcx.css")],
+    "SCRIPTS": [lambda _request: static("kcx/times.js")],
+    "DASHBOARD_CALLBACK": "kcx.dashboard.views.dashboard",
+    "COLORS": PRIMARY,
+    "SIDEBAR": {"show_search": False, "navigation": NAVIGATION},
+}

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from django.templatetags.static import static
 
+from kcx import navigation
 from kcx.api import conf as api
 from kcx.local import local_secret_key
-from kcx.navigation import NAVIGATION, PRIMARY
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -188,17 +187,4 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }
 
-UNFOLD = {
-    "SITE_TITLE": "KCX",
-    "SITE_HEADER": "KCX",
-    "SITE_SUBHEADER": "Raw AWS billing ingestion",
-    "SITE_ICON": lambda _request: static("kcx/icon.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("kcx/icon.svg")}
-    ],
-    "STYLES": [lambda _request: static("kcx/kcx.css")],
-    "SCRIPTS": [lambda _request: static("kcx/times.js")],
-    "DASHBOARD_CALLBACK": "kcx.dashboard.views.dashboard",
-    "COLORS": PRIMARY,
-    "SIDEBAR": {"show_search": False, "navigation": NAVIGATION},
-}
+UNFOLD = navigation.UNFOLD
