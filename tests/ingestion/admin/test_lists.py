@@ -1,6 +1,7 @@
 """Every list of the admin asks the database as often for thirty rows as for three."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,12 +18,18 @@ from django_q.models import OrmQ, Schedule, Task
 from ingestion.models import (
     AccessCheck,
     AwsUse,
+    ClientConnection,
     DiscoveryRun,
+    Event,
     Receipt,
     StaffAction,
     Verification,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookMessage,
     Worker,
 )
+from kcx.api.models import ServiceUser, Token
 from tests.ingestion.registered import (
     a_connection,
     a_delivery,
@@ -73,6 +80,25 @@ def fill(number: int) -> None:
     OrmQ.objects.create(key="kcx", payload=dumps({"id": str(number), **task}), lock=now)
     User.objects.create_user(f"person {number}", is_staff=True).groups.add(Group.objects.first())
     Group.objects.create(name=f"group {number}")
+    fill_outgoing(number, one)
+
+
+def fill_outgoing(number: int, one: ClientConnection) -> None:
+    """One more of what leaves KCX: tokens, events, webhooks."""
+    now = timezone.now()
+    program = ServiceUser.objects.create(name=f"program {number}")
+    program.clients.add(one.client)
+    Token.make(program, "chief", timedelta(days=1))
+    event = Event.objects.create(
+        kind="file.failed", client=one.client, connection=one, dedupe_key=f"{number}", payload={}
+    )
+    endpoint = WebhookEndpoint.objects.create(
+        name=f"endpoint {number}", client=one.client, url="https://a.example/", seed="s", fingerprint="f"
+    )
+    message = WebhookMessage.objects.create(
+        event=event, endpoint=endpoint, waiting_since=now, next_try_at=now
+    )
+    WebhookDelivery.objects.create(message=message, at=now, seconds=1, status_code=500)
 
 
 LISTS = sorted(
