@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 
 # The beginnings of every name KCX, Django and django-q2 give: other things in the schema are not KCX's.
-OURS = "^(billing|ingestion|kcx|django|auth)_"
+OURS = "^(api|billing|ingestion|kcx|django|auth)_"
 
 RELATIONS = """
 SELECT relname, relkind = 'v', pg_get_userbyid(relowner), ARRAY(

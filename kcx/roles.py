@@ -22,6 +22,8 @@ NEVER_REWRITTEN = {
     "ingestion_loadattempt": {"id", "source_file_id", "actor", "worker", "is_reload", "started_at"},
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
     "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
+    "api_serviceuser": {"id", "created_at"},
+    "api_token": {"digest", "token_key", "user_id", "created", "expiry", "made_by"},
 }
 APPEND_ONLY = {"ingestion_awsuse", "ingestion_receipt", "ingestion_staffaction", "ingestion_verification"}
 # Signs of life are no history: a worker removes the rows of those long gone.

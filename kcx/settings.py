@@ -6,6 +6,7 @@ from typing import Any
 import environ
 from django.templatetags.static import static
 
+from kcx.api import conf as api
 from kcx.local import local_secret_key
 from kcx.navigation import NAVIGATION, PRIMARY
 
@@ -64,6 +65,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_q",
+    *api.APPS,
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -161,6 +163,13 @@ KCX_VERIFY_WEEKLY_FILES = env.int("KCX_VERIFY_WEEKLY_FILES", default=0)
 # IAM may take so many seconds to make a new role or policy known; an access check waits for it.
 KCX_IAM_SECONDS = env.float("KCX_IAM_SECONDS", default=10)
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
+
+# ---- the read API ----------------------------------------------------------------------------------
+
+REST_FRAMEWORK, REST_KNOX, SPECTACULAR_SETTINGS = api.REST_FRAMEWORK, api.REST_KNOX, api.SPECTACULAR_SETTINGS
+KNOX_TOKEN_MODEL, MIGRATION_MODULES = api.KEYS, api.WITHOUT_MIGRATIONS
+# Of one token, in each web process: the count is held in its memory.
+KCX_API_REQUESTS_PER_MINUTE = env.int("KCX_API_REQUESTS_PER_MINUTE", default=600)
 
 LOGGING = {
     "version": 1,

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("healthz/worker", healthz_worker),
+    path("api/v1/", include("kcx.api.urls")),
     path("admin/", include("kcx.dashboard.urls")),
     path("admin/", admin.site.urls),
 ]

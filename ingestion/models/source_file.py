@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from billing.models import ColumnLayout
 from ingestion.models.client import ClientConnection
@@ -37,6 +38,11 @@ class SourceFile(models.Model):
     billing_period_start = models.DateField(null=True)
     billing_period_end = models.DateField(null=True, help_text="Exclusive.")
     first_seen_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(
+        db_default=Now(),
+        editable=False,
+        help_text="When the registry last changed what it says of the file; kept by a trigger.",
+    )
 
     status = models.CharField(max_length=10, choices=Status, default=Status.NEW)
     skip_reason = models.CharField(max_length=20, choices=SkipReason, blank=True)
@@ -109,6 +115,7 @@ class SourceFile(models.Model):
             ),
             models.Index(fields=["connection", "status"], name="sourcefile_connection_status"),
             models.Index(fields=["export", "billing_period_start"], name="sourcefile_export_period"),
+            models.Index(fields=["changed_at"], name="sourcefile_changed"),
             # What the dashboard asks at every look, from the index alone.
             models.Index(
                 fields=["connection", "error_code", "id"],
