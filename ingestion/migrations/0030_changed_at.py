@@ -25,7 +25,7 @@ UNDO = "DROP FUNCTION ingestion_note_change() CASCADE;"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0014_requested_by'),
+        ('ingestion', '0015_aws_uses'),
     ]
 
     operations = [
