@@ -1,11 +1,10 @@
 """Arrow types by the names a column layout keeps of them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pyarrow as pa
 
-_PLAIN = re.compile(r"\w+(\[\w+\])?")
 _DECIMAL = re.compile(r"(decimal\d+)\((\d+), (-?\d+)\)")
 _ZONED = re.compile(r"timestamp\[(\w+), tz=([^\]]+)\]")
 _FIXED_BINARY = re.compile(r"fixed_size_binary\[(\d+)\]")
@@ -17,6 +16,7 @@ _DICTIONARY = re.compile(r"dictionary<values=(.*), indices=\w+, ordered=[01]>", 
 _ITEM_NAME = re.compile(r" \('(.*)'\)\Z", re.DOTALL)
 _EXTENSIONS = {"extension<arrow.uuid>": pa.uuid(), "extension<arrow.bool8>": pa.bool8()}
 _NOT_NULL = " not null"
+_BETWEEN = re.compile(r"(, )|([<(\[])|([>)\]])")
 
 Build = Callable[[re.Match[str]], pa.DataType]
 
@@ -24,24 +24,22 @@ Build = Callable[[re.Match[str]], pa.DataType]
 def type_named(name: str) -> pa.DataType:
     """The type whose `str()` is `name`: a dictionary's is that of its values, a list view's a list.
 
-    What stands inside may be NULL, whatever the name says. A name that means no such type gives string: then
-    the text stays as it is.
+    What stands inside may be NULL, whatever the name says. A name that means no such type, or whose fields
+    are named so that they cannot be told apart, gives string: then the text stays as it is.
     """
     try:
         return _type(name)
-    except (ValueError, pa.ArrowException):
+    except (ValueError, AttributeError, pa.ArrowException):
         return pa.string()
 
 
 def _type(name: str) -> pa.DataType:
     if name in _EXTENSIONS:
         return _EXTENSIONS[name]
-    if _PLAIN.fullmatch(name):
-        return pa.type_for_alias(name)
     for pattern, build in _BUILDERS:
         if found := pattern.fullmatch(name):
             return build(found)
-    raise ValueError(name)
+    return pa.type_for_alias(name)
 
 
 def _list(found: re.Match[str]) -> pa.DataType:
@@ -50,46 +48,35 @@ def _list(found: re.Match[str]) -> pa.DataType:
 
 
 def _map(found: re.Match[str]) -> pa.DataType:
-    body, keys_sorted = found[1].removesuffix(", keys_sorted"), found[1].endswith(", keys_sorted")
-    for key, item in _halves(body, ", "):
-        named = _ITEM_NAME.search(item)
-        plain = item[: named.start()] if named else item
-        try:
-            value = pa.field(named[1] if named else "value", _type(plain.removesuffix(_NOT_NULL)))
-            return pa.map_(_type(key), value, keys_sorted=keys_sorted)
-        except ValueError:
-            continue
-    raise ValueError(found[0])
+    key, item, *options = _parts(found[1])
+    if options not in ([], ["keys_sorted"]):
+        raise ValueError(found[0])
+    named = _ITEM_NAME.search(item)
+    plain = item[: named.start()] if named else item
+    value = pa.field(named[1] if named else "value", _type(plain.removesuffix(_NOT_NULL)))
+    return pa.map_(_type(key), value, keys_sorted=bool(options))
 
 
 def _struct(found: re.Match[str]) -> pa.DataType:
-    return pa.struct(_fields(found[1]) if found[1] else [])
-
-
-def _fields(text: str) -> list[pa.Field]:
-    """The fields that `text` means; a name may hold whatever parts them, so every place is tried."""
-    for first, rest in [(text, ""), *_halves(text, ", ")]:
-        try:
-            return [_field(first), *(_fields(rest) if rest else [])]
-        except ValueError:
-            continue
-    raise ValueError(text)
+    return pa.struct([_field(part) for part in _parts(found[1])])
 
 
 def _field(text: str) -> pa.Field:
-    for name, kind in _halves(text, ": "):
-        try:
-            return pa.field(name, _type(kind.removesuffix(_NOT_NULL)))
-        except ValueError:
-            continue
-    raise ValueError(text)
+    name, _, kind = text.partition(": ")
+    return pa.field(name, _type(kind.removesuffix(_NOT_NULL)))
 
 
-def _halves(text: str, mark: str) -> Iterator[tuple[str, str]]:
-    at = text.find(mark)
-    while at >= 0:
-        yield text[:at], text[at + len(mark) :]
-        at = text.find(mark, at + 1)
+def _parts(text: str) -> list[str]:
+    """What stands between the commas that are in no brackets."""
+    if not text:
+        return []
+    parts, depth, start = [], 0, 0
+    for found in _BETWEEN.finditer(text):
+        depth += bool(found[2]) - bool(found[3])
+        if found[1] and not depth:
+            parts.append(text[start : found.start()])
+            start = found.end()
+    return [*parts, text[start:]]
 
 
 _BUILDERS: list[tuple[re.Pattern[str], Build]] = [
