@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from ingestion.file_errors import (
     BadCsv,
@@ -18,12 +17,12 @@ from ingestion.file_errors import (
     TooLarge,
 )
 from ingestion.formats.contract import Column, Limits
+from ingestion.formats.csv_block import UTF8_BOM, CsvBlocks
 from ingestion.formats.evidence import bad_place
 from ingestion.formats.places import Lines, blank_lines, commas
 from ingestion.formats.reader import Text
 from ingestion.formats.records import MalformedError, first_record_end, whole_records
 
-_UTF8_BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _HEADER_BLOCK = 64 * 2**10  # a header of 275 columns takes 8 kB
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -40,23 +39,14 @@ class CsvText:
         start += text.read(min(_HEADER_BLOCK, limits.batch_bytes, limits.row_bytes))
         if start.startswith(_OTHER_BOMS):
             raise NotUtf8("The text is UTF-16 or UTF-32, not UTF-8.", evidence=bad_place(start, 0))
-        plain = start.removeprefix(_UTF8_BOM)
+        plain = start.removeprefix(UTF8_BOM)
         header, rest = _split_header(plain, text, limits.row_bytes)
         self.columns = tuple(Column(name, "string") for name in _names(header, limits)) if plain else ()
         self.blank_lines = 0
         self._blocks = whole_records(rest, text, limits.batch_bytes, limits.row_bytes)
         self._rows_done = 0
         self._bytes_done = len(start) - len(plain) + len(header)
-        names = [str(index) for index in range(len(self.columns))]
-        self._names = names
-        # A blank line is a row with no value where there is one column, and no row at all elsewhere.
-        self._parse = pacsv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1)
-        self._convert = pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
+        self._reader = CsvBlocks(len(self.columns))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, once, in batches of text."""
@@ -71,11 +61,8 @@ class CsvText:
             raise fault.kind(f"Row {row} {fault.sentence}.", row=row, evidence=evidence) from fault
 
     def _read(self, block: bytes) -> Iterator[pa.RecordBatch]:
-        # Arrow drops a byte order mark from whatever it is given; within a file it is part of a value.
-        guarded = _UTF8_BOM + block if block.startswith(_UTF8_BOM) else block
-        reading = pacsv.ReadOptions(use_threads=False, block_size=len(guarded) + 1, column_names=self._names)
         try:
-            table = pacsv.read_csv(pa.BufferReader(guarded), reading, self._parse, self._convert)
+            table = self._reader.read(block)
         except pa.ArrowInvalid as error:
             raise self._translated(block, str(error)) from error
         for batch in table.to_batches():

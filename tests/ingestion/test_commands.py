@@ -497,7 +497,7 @@ def test_a_file_of_a_disabled_client_is_left_alone(delivered: ClientUnderTest, c
 
 
 @pytest.mark.parametrize(
-    "command", ["onboard", "check_access", "discover", "ingest", "retry", "reprocess", "status"]
+    "command", ["onboard", "check_access", "discover", "ingest", "retry", "reprocess", "status", "export"]
 )
 def test_help_tells_what_the_exit_status_means(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):

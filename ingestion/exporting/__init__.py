@@ -1,0 +1,1 @@
+"""Loaded rows as a stream of CSV, Parquet, Arrow or NDJSON."""

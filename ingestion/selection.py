@@ -1,0 +1,125 @@
+"""Selections: the loaded file versions that make up a file, a delivery or a billing period."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Q
+
+from ingestion.export_errors import NotExportable
+from ingestion.models import Delivery, Export, SourceFile
+
+Status = SourceFile.Status
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFile:
+    """One loaded file version: what the registry says of it, and its columns."""
+
+    id: int
+    key: str
+    etag: str
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    row_count: int
+    rows_sha256: str
+    object_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Loaded file versions of one connection, by key and id, and the deliveries they were taken from.
+
+    `what` names the selection for people.
+    """
+
+    connection_id: int
+    files: tuple[SelectedFile, ...]
+    delivery_ids: tuple[int, ...]
+    what: str
+
+    @property
+    def row_count(self) -> int:
+        """The rows of all its files."""
+        return sum(file.row_count for file in self.files)
+
+
+def of_file(source_file_id: int) -> Selection:
+    """The one file. Raises NotExportable where it is unknown or its rows are not there."""
+    file = SourceFile.objects.select_related("layout").filter(pk=source_file_id).first()
+    if file is None:
+        raise NotExportable(f"There is no file {source_file_id}.")
+    return Selection(file.connection_id, _selected([file]), (), f"file {file.pk}")
+
+
+def of_delivery(delivery_id: int) -> Selection:
+    """The delivery's files. Raises NotExportable where it is unknown, or not all of them are loaded."""
+    delivery = Delivery.objects.select_related("scope__export").filter(pk=delivery_id).first()
+    if delivery is None:
+        raise NotExportable(f"There is no delivery {delivery_id}.")
+    return Selection(
+        delivery.scope.export.connection_id, _files_of([delivery]), (delivery.pk,), f"delivery {delivery.pk}"
+    )
+
+
+def of_period(export_id: int, period_start: date, as_of: datetime | None = None) -> Selection:
+    """What is current of one billing period of an export, or was at the moment `as_of` (with a time zone).
+
+    Raises NotExportable where nothing is or was, or where its rows are no longer there.
+    """
+    export = Export.objects.filter(pk=export_id).first()
+    if export is None:
+        raise NotExportable(f"There is no export {export_id}.")
+    what = f"export {export.pk} ({export}), {period_start:%Y-%m}"
+    what += f", as of {as_of.isoformat()}" if as_of else ""
+    deliveries = Delivery.objects.filter(
+        _shown(as_of), scope__export=export, scope__billing_period_start=period_start
+    )
+    found = list(deliveries.order_by("pk"))
+    if not found:
+        raise NotExportable(f"No delivery {'was' if as_of else 'is'} current: {what}.")
+    ids = tuple(delivery.pk for delivery in found)
+    return Selection(export.connection_id, _files_of(found), ids, what)
+
+
+def _shown(as_of: datetime | None) -> Q:
+    if as_of is None:
+        return Q(status=Delivery.Status.CURRENT)
+    until = Q(superseded_at=None) | Q(superseded_at__gt=as_of)
+    return until & Q(published_at__lte=as_of)
+
+
+def _files_of(deliveries: list[Delivery]) -> tuple[SelectedFile, ...]:
+    for delivery in deliveries:
+        _refuse_incomplete(delivery)
+    files = SourceFile.objects.filter(deliveries__in=deliveries).select_related("layout").distinct()
+    return _selected(files)
+
+
+def _refuse_incomplete(delivery: Delivery) -> None:
+    """Every listed file must have been seen; whether each is loaded, `_selected` asks."""
+    if delivery.listed_keys is None:
+        raise NotExportable(f"Delivery {delivery.pk} is not complete: its manifest was not read.")
+    missing = len(delivery.listed_keys) - delivery.files.count()
+    if missing > 0:
+        raise NotExportable(f"Delivery {delivery.pk} is not complete: {missing:,} of its files are missing.")
+
+
+def _selected(files: Iterable[SourceFile]) -> tuple[SelectedFile, ...]:
+    return tuple(_loaded(file) for file in sorted(files, key=lambda file: (file.key, file.pk)))
+
+
+def _loaded(file: SourceFile) -> SelectedFile:
+    layout, rows = file.layout, file.row_count
+    if file.status != Status.INGESTED or layout is None or rows is None:
+        raise NotExportable(f"The rows of file {file.pk} are not there: its status is {file.status}.")
+    return SelectedFile(
+        id=file.pk,
+        key=file.key,
+        etag=file.etag,
+        names=tuple(layout.names),
+        types=tuple(layout.types),
+        row_count=rows,
+        rows_sha256=file.rows_sha256,
+        object_sha256=file.object_sha256,
+    )
