@@ -7,6 +7,7 @@ from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
 from ingestion.access.check import close_dead_checks, run_queued_check
 from ingestion.discovery_runs import close_dead_runs
+from ingestion.export_views import refresh_stale
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
@@ -25,7 +26,7 @@ def beat() -> None:
 
 
 def sweep() -> None:
-    """Every minute: close what crashed, publish what is complete, queue what waits."""
+    """Every minute: close what crashed, publish what is complete, queue what waits, mend views."""
     close_dead_runs()
     close_dead_checks()
     for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
@@ -33,6 +34,7 @@ def sweep() -> None:
             record_crash(attempt)
     run.publish_ready()
     queueing.queue_loads()
+    refresh_stale()
 
 
 def discover(connection_id: int) -> None:

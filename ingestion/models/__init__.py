@@ -5,6 +5,7 @@ from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.export import Export, ExportColumn
+from ingestion.models.export_view import ClientSchema, ExportView, ExportViewColumn, ExportViewLayout
 from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
 from ingestion.models.staff import StaffAction
@@ -15,12 +16,16 @@ __all__ = [
     "AccessCheck",
     "Client",
     "ClientConnection",
+    "ClientSchema",
     "Delivery",
     "DeliveryFile",
     "DeliveryScope",
     "DiscoveryRun",
     "Export",
     "ExportColumn",
+    "ExportView",
+    "ExportViewColumn",
+    "ExportViewLayout",
     "LoadAttempt",
     "Receipt",
     "ReceiptChain",
