@@ -1,6 +1,7 @@
 """What people and tools read by SQL: the registry's views, a view per export, a schema per client."""
 
 from django.db import migrations
+from psycopg import sql
 
 WHOSE = """
     client.name AS client,
@@ -459,6 +460,83 @@ DROP VIEW billing_export_columns, billing_export_views, billing_rows_published, 
 """
 
 
+# One text per column, whichever view it is in.
+TOLD = {
+    "client": "The client's name.",
+    "connection": "The connection's name: one bucket and prefix of the client.",
+    "connection_id": "The connection's id. Filter by it: each connection's rows are a partition of their own.",
+    "export": "The export's name in AWS; null where a file belongs to none.",
+    "export_id": "The export's id.",
+    "family": "What the export holds: legacy_cur, cur_2_0, focus_1_0, generic and so on.",
+    "billing_period": "First day of the billing period; null where there is none.",
+    "delivery": "The delivery's id: one refresh of one billing period. In billing_rows_all the newest that holds the row.",
+    "snapshot_id": "AWS's assembly or execution id; a key's ETag where there are no manifests.",
+    "source_key": "The object's key in the client's bucket.",
+    "source_etag": "The object's ETag: with the key it names the version.",
+    "source_file_id": "The source file's id: one version of one object. See billing_files.",
+    "row_number": "The row's place in its file, from 1; the header is not a row.",
+    "columns": "The source's column names, in its order.",
+    "values": "The cells in the order of columns: NULL where the source has no value, '' where it has an empty string.",
+    "data": "The row by column name; of duplicate names the last: values with columns is the truth.",
+    "published_at": "When KCX made the delivery current; null where it never did.",
+    "superseded_at": "When another delivery took over; null where none did.",
+    "size": "Bytes, as S3 listed them.",
+    "last_modified": "S3's LastModified.",
+    "status": "Where it stands: of a file NEW, INGESTED, FAILED or SKIPPED; of a delivery PENDING, CURRENT, SUPERSEDED or INCOMPLETE.",
+    "skip_reason": "Why the file is skipped; else empty.",
+    "error_code": "Why the file failed; else empty.",
+    "first_seen_at": "When KCX first saw it.",
+    "ingested_at": "When its rows were stored; null where they are not.",
+    "row_count": "How many rows were stored.",
+    "layout_digest": "SHA-256 of the column names and types: one layout, however many files share it.",
+    "object_sha256": "SHA-256 of the object's bytes, as read.",
+    "rows_sha256": "SHA-256 of the stored rows.",
+    "reason": "Why the delivery is as it is; else empty.",
+    "delivered_at": "AWS's time: LastModified of the manifest, or of the key.",
+    "view": "The name of the export's view; with _all added, that of all rows.",
+    "columns_left_out": "Columns for which a view of 1600 has no room.",
+    "made_at": "When the view was last made.",
+    "column_position": "The column's place among the source's columns of the view, from 1.",
+    "column_name": "The column's name in the view; null where it was left out.",
+    "source_column": "The column's name in the source, exactly.",
+    "occurrence": "1, or 2 for the second column of this name in one layout, and so on.",
+    "source_position": "The column's place in files of this layout, from 1.",
+    "source_type": "The column's Arrow type in files of this layout; string for CSV.",
+    "remark": "Why the column is not in the view; else empty.",
+}
+VIEWS = {
+    "billing_rows_all": "Every raw row once, superseded ones too.",
+    "billing_rows_current": "The rows of the current deliveries. One statement never sees half a delivery, or two of one scope.",
+    "billing_rows_published": "Each row once per delivery that was ever current: see billing_rows_as_of.",
+    "billing_files": "The file registry: every version of every object KCX saw.",
+    "billing_deliveries": "What AWS delivered: one row per refresh of one billing period.",
+    "billing_delivery_files": "Which files each delivery holds; one file may be in several.",
+    "billing_deliveries_never_current": "What AWS delivered and KCX never showed, each with its reason.",
+    "billing_export_views": "The view of each export, by the source's column names.",
+    "billing_export_columns": "Each column of each export's view, per layout that has it.",
+}
+
+
+def tell(apps, schema_editor):
+    """Comment every stable view and each of its columns; KeyError where one has no text."""
+    with schema_editor.connection.cursor() as cursor:
+        for view, told in VIEWS.items():
+            cursor.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(sql.Identifier(view), told))
+            cursor.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", [view]
+            )
+            for (column,) in cursor.fetchall():
+                text = "How many source columns the view has." if (view, column) == COUNTED else TOLD[column]
+                name = sql.Identifier(view, column)
+                cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(name, text))
+
+
+COUNTED = ("billing_export_views", "columns")
+
+
 class Migration(migrations.Migration):
     dependencies = [("ingestion", "0018_export_views"), ("billing", "0003_roles")]
-    operations = [migrations.RunSQL(REGISTRY + NAMES + EXPORT_VIEWS + CLIENT_VIEWS + FIX, UNDO)]
+    operations = [
+        migrations.RunSQL(REGISTRY + NAMES + EXPORT_VIEWS + CLIENT_VIEWS + FIX, UNDO),
+        migrations.RunPython(tell, migrations.RunPython.noop),
+    ]

@@ -190,3 +190,22 @@ def test_two_clients_of_one_name_in_small_letters_have_views_of_their_own(
         "billing_export_acme_co_lines_2",
     )
     assert select("SELECT a FROM billing_export_acme_co_lines_2") == [("acme-co",)]
+
+
+def test_every_view_and_column_is_explained(client_under_test: ClientUnderTest) -> None:
+    put(client_under_test, "a,a\n1,2\n")
+    client_under_test.ingest()
+    views = select("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'v' AND relname ~ '^billing_'")
+    assert {(view_of(client_under_test),), ("billing_rows_all",), ("billing_export_columns",)} <= set(views)
+    without = select(
+        "SELECT c.relname, attname FROM pg_class c JOIN pg_attribute ON attrelid = c.oid AND attnum > 0"
+        " WHERE relkind = 'v' AND relname ~ '^billing_'"
+        " AND (col_description(c.oid, attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)"
+    )
+    assert without == []
+    second = select(
+        "SELECT col_description(attrelid, attnum) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attname = 'a_2'",
+        view_of(client_under_test),
+    )
+    assert second == [('The source\'s column "a" (no. 2 of this name), as received.',)]
