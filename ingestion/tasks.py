@@ -10,6 +10,7 @@ from ingestion.discovery_runs import close_dead_runs
 from ingestion.events.noticing import notice
 from ingestion.events.queue import queue_messages
 from ingestion.events.sending import give_up_old, send
+from ingestion.export_views import refresh_stale
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
@@ -28,7 +29,7 @@ def beat() -> None:
 
 
 def sweep() -> None:
-    """Every minute: close what crashed, publish what is complete, queue what waits."""
+    """Every minute: close what crashed, publish what is complete, queue what waits, mend views."""
     close_dead_runs()
     close_dead_checks()
     for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
@@ -39,6 +40,7 @@ def sweep() -> None:
     give_up_old()
     queue_messages()
     queueing.queue_loads()
+    refresh_stale()
 
 
 def discover(connection_id: int) -> None:

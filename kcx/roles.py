@@ -14,9 +14,20 @@ SIGNATURES = (
     "billing_replace_file(bigint,bigint)",
     "billing_purge_connection(bigint)",
     "billing_analyze()",
+    "ingestion_enter_layout(bigint,bigint)",
+    "ingestion_make_client_views(bigint)",
+    "ingestion_make_export_view(bigint)",
 )
-# Written by migrations only.
-FIXED = {"django_migrations", "django_content_type", "auth_permission"}
+# Written by migrations, by functions of the owner's and by the administrator only.
+FIXED = {
+    *("django_migrations", "django_content_type", "auth_permission"),
+    *(
+        "ingestion_exportview",
+        "ingestion_exportviewcolumn",
+        "ingestion_exportviewlayout",
+        "ingestion_clientschema",
+    ),
+}
 # What the audit said first; the loader may write the rest, to close what it began.
 NEVER_REWRITTEN = {
     "ingestion_loadattempt": {"id", "source_file_id", "actor", "worker", "is_reload", "started_at"},
@@ -50,6 +61,9 @@ READ = {
     "ingestion_event",
     "ingestion_export",
     "ingestion_exportcolumn",
+    "ingestion_exportview",
+    "ingestion_exportviewcolumn",
+    "ingestion_exportviewlayout",
     "ingestion_loadattempt",
     "ingestion_receipt",
     "ingestion_receiptchain",

@@ -51,7 +51,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture
 def raw_database(transactional_db: None) -> Iterator[None]:
-    """Both aliases of the database, really committed; partitions are dropped afterwards."""
+    """Both aliases of the database, really committed; partitions and views are dropped afterwards."""
     yield
     connections["progress"].close()
     with connection.cursor() as cursor:
@@ -60,6 +60,9 @@ def raw_database(transactional_db: None) -> Iterator[None]:
         )
         for (partition,) in cursor.fetchall():
             cursor.execute(f"DROP TABLE {partition}")
+        cursor.execute("SELECT name FROM ingestion_exportview")
+        for (view,) in cursor.fetchall():
+            cursor.execute(f'DROP VIEW IF EXISTS "{view}", "{view}_all"')
 
 
 @pytest.fixture

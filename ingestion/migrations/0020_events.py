@@ -30,7 +30,7 @@ DROP TRIGGER ingestion_no_change ON ingestion_event;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0015_aws_uses'),
+        ('ingestion', '0019_reading'),
     ]
 
     operations = [

@@ -7,6 +7,7 @@ from ingestion.models.client import Client, ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.events import Event, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from ingestion.models.export import Export, ExportColumn
+from ingestion.models.export_view import ClientSchema, ExportView, ExportViewColumn, ExportViewLayout
 from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
 from ingestion.models.staff import StaffAction
@@ -18,6 +19,7 @@ __all__ = [
     "AwsUse",
     "Client",
     "ClientConnection",
+    "ClientSchema",
     "Delivery",
     "DeliveryFile",
     "DeliveryScope",
@@ -25,6 +27,9 @@ __all__ = [
     "Event",
     "Export",
     "ExportColumn",
+    "ExportView",
+    "ExportViewColumn",
+    "ExportViewLayout",
     "LoadAttempt",
     "Receipt",
     "ReceiptChain",

@@ -136,6 +136,10 @@ class SourceFile(models.Model):
                 condition=Q(ingested_at__isnull=False),
                 name="sourcefile_ingested",
             ),
+            # Which layouts each export has: a sweep asks every minute.
+            models.Index(
+                fields=["export", "layout"], condition=Q(status="INGESTED"), name="sourcefile_export_layout"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.errors import IngestionError, OutOfMemory, UnexpectedError
+from ingestion.export_views import enter_layout, refresh_of_file
 from ingestion.layouts.families import Family, family_of
 from ingestion.load_session import prepare_for_load
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
@@ -77,6 +78,7 @@ def load(
             _settle(file, attempt, progress)
     except (DatabaseError, InterfaceError) as error:
         raise named(error, "PostgreSQL stopped the load, and nothing could be recorded") from error
+    refresh_of_file(source_file_id)
     publish_of_file(source_file_id, manifest_unchanged)
     attempt.refresh_from_db(using="default")
     return attempt
@@ -136,6 +138,7 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
         return
     _learn_family(file, loaded.names)
     record_success(file, attempt, loaded)
+    enter_layout(file)
 
 
 def _transfer(file: SourceFile, attempt: LoadAttempt, calls: Calls, progress: Progress) -> Loaded:
