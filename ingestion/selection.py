@@ -1,6 +1,7 @@
 """Selections: the loaded file versions that make up a file, a delivery or a billing period."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -43,6 +44,12 @@ class Selection:
         """The rows of all its files."""
         return sum(file.row_count for file in self.files)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of which files these are and of the digests of their rows."""
+        facts = "".join(f"{file.id} {file.row_count} {file.rows_sha256}\n" for file in self.files)
+        return hashlib.sha256(facts.encode()).hexdigest()
+
 
 def of_file(source_file_id: int) -> Selection:
     """The one file. Raises NotExportable where it is unknown or its rows are not there."""
@@ -60,6 +67,16 @@ def of_delivery(delivery_id: int) -> Selection:
     return Selection(
         delivery.scope.export.connection_id, _files_of([delivery]), (delivery.pk,), f"delivery {delivery.pk}"
     )
+
+
+def of_deliveries(delivery_ids: Sequence[int]) -> Selection:
+    """The files of all the deliveries, of one connection. Raises NotExportable as `of_delivery` does."""
+    found = list(Delivery.objects.filter(pk__in=delivery_ids).select_related("scope__export").order_by("pk"))
+    if len(found) != len(set(delivery_ids)) or not found:
+        raise NotExportable(f"Not all of the deliveries {list(delivery_ids)} are there.")
+    connection_id = found[0].scope.export.connection_id
+    ids = tuple(delivery.pk for delivery in found)
+    return Selection(connection_id, _files_of(found), ids, f"deliveries {', '.join(map(str, ids))}")
 
 
 def of_period(export_id: int, period_start: date, as_of: datetime | None = None) -> Selection:

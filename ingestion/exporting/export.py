@@ -5,13 +5,35 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestion.exporting.columns import columns_of
+from ingestion.exporting.columns import Columns, columns_of
 from ingestion.exporting.compression import Compression, compressor
 from ingestion.exporting.snapshot import blocks_of, check_unchanged, snapshot
 from ingestion.exporting.writers import WRITERS, Format
 from ingestion.selection import Selection
 
 Receipt = dict[str, Any]
+
+
+def facts(selection: Selection, columns: Columns) -> Receipt:
+    """The part of the receipt that is known before a byte is written."""
+    return {
+        "what": selection.what,
+        "connection_id": selection.connection_id,
+        "delivery_ids": list(selection.delivery_ids),
+        "files": [
+            {
+                "id": file.id,
+                "key": file.key,
+                "etag": file.etag,
+                "rows": file.row_count,
+                "rows_sha256": file.rows_sha256,
+                "object_sha256": file.object_sha256,
+            }
+            for file in selection.files
+        ],
+        "rows": selection.row_count,
+        "columns": list(columns.names),
+    }
 
 
 class ExportStream(Iterator[bytes]):
@@ -50,22 +72,7 @@ class ExportStream(Iterator[bytes]):
         if not self._ended or self._made_at is None:
             raise RuntimeError("The export has not ended.")
         return {
-            "what": self.selection.what,
-            "connection_id": self.selection.connection_id,
-            "delivery_ids": list(self.selection.delivery_ids),
-            "files": [
-                {
-                    "id": file.id,
-                    "key": file.key,
-                    "etag": file.etag,
-                    "rows": file.row_count,
-                    "rows_sha256": file.rows_sha256,
-                    "object_sha256": file.object_sha256,
-                }
-                for file in self.selection.files
-            ],
-            "rows": self.selection.row_count,
-            "columns": list(self.columns.names),
+            **facts(self.selection, self.columns),
             "format": self.format.value,
             "compression": self.compression.value,
             "made_at": self._made_at.astimezone(UTC).isoformat(),

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from ingestion.models import Delivery, Receipt
 from kcx.api.queries import IdField, PeriodField
 from kcx.api.resources import Resource
+from kcx.api.rows import Rows
 from kcx.api.scope import deliveries_of, receipts_of
 
 
@@ -43,7 +44,7 @@ class DeliveryQuery(serializers.Serializer[Any]):
     )
 
 
-class Deliveries(Resource):
+class Deliveries(Rows):
     """The refreshes of billing periods that AWS delivered. `CURRENT` is what KCX shows now."""
 
     serializer_class = DeliverySerializer

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from ingestion.models import Export, ExportColumn
 from kcx.api.queries import IdField
 from kcx.api.resources import Resource
+from kcx.api.rows import PeriodRows
 from kcx.api.scope import columns_of, exports_of
 from kcx.dashboard.calendar import Cell, Coverage, calendar
 
@@ -43,7 +44,7 @@ class ExportQuery(serializers.Serializer[Any]):
     decision = serializers.ChoiceField(Export.Decision.choices, required=False)
 
 
-class Exports(Resource):
+class Exports(PeriodRows):
     """The recurring exports found under the connections of the token's scope."""
 
     serializer_class = ExportSerializer

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from ingestion.models import LoadAttempt, SourceFile
 from kcx.api.queries import IdField, PeriodField
 from kcx.api.resources import Resource
+from kcx.api.rows import Rows
 from kcx.api.scope import attempts_of, files_of
 
 FIELDS: tuple[str, ...] = (
@@ -61,7 +62,7 @@ class FileQuery(serializers.Serializer[Any]):
     )
 
 
-class Files(Resource):
+class Files(Rows):
     """The file registry: every version of every object KCX saw, and what became of it."""
 
     query = FileQuery

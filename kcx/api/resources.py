@@ -46,12 +46,14 @@ class Resource(ReadOnlyModelViewSet[Any]):
         """Will this member be answered like this for ever?"""
         return False
 
+    def takes(self) -> type[serializers.Serializer[Any]]:
+        """The parameters of the address that was asked for."""
+        return self.query if self.action == "list" else NoParameters
+
     def get_queryset(self) -> QuerySet[Any]:
         """For a list, what its parameters leave; else the whole scope."""
-        if self.action != "list":
-            queries.read(self.request, NoParameters)
-            return self.found()
-        return self.narrowed(self.found(), queries.read(self.request, self.query))
+        wanted = queries.read(self.request, self.takes())
+        return self.narrowed(self.found(), wanted) if self.action == "list" else self.found()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One of them, by its id; 304 where If-None-Match names it as it is."""

@@ -25,6 +25,11 @@ PROBLEMS = {
     "406": "It cannot be answered in the form the Accept header asks for.",
     "429": "The token asks too often; Retry-After says when to come back.",
 }
+# Of raw rows only.
+OF_ROWS = {
+    "409": "It exists, and its rows are not all there: not loaded, not complete, or nothing is current.",
+    "410": "The rows that the cursor or pin names were replaced or taken away.",
+}
 PROBLEM = {
     "type": "object",
     "description": "A problem (RFC 9457).",
@@ -45,10 +50,12 @@ class Described(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """What narrows the list, and what pages it."""
-        query = getattr(self.view, "query", None)
-        if query is None or getattr(self.view, "action", "") != "list":
+        view: Any = self.view
+        if not hasattr(view, "takes"):
             return []
-        return [query, PageQuery] if query().fields else [PageQuery]
+        query = view.takes()
+        taken = [query] if query().fields else []
+        return [*taken, PageQuery] if view.action in {"list", "rows"} else taken
 
 
 def add_problems(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
@@ -59,6 +66,7 @@ def add_problems(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
         for operation in operations.values():
             if "{" in path:
                 operation["responses"].setdefault("304", {"description": "It is as If-None-Match names it."})
-            for status, description in PROBLEMS.items():
+            of_rows = path.endswith(("/rows/", "/download/", "/receipt/"))
+            for status, description in (PROBLEMS | OF_ROWS if of_rows else PROBLEMS).items():
                 operation["responses"].setdefault(status, {"description": description, "content": content})
     return result

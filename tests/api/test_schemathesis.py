@@ -9,16 +9,41 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.servers.basehttp import WSGIRequestHandler
+from django.utils import timezone
 
 from kcx.api import cursors
+from kcx.api.downloads import PIN
+from kcx.api.selecting import pin_of, selection_of
 from kcx.api.urls import router
 from tests.api.asking import of_clients
 from tests.api.world import World, a_world
 
+MARCH = {"period": "2026-03-01"}
+
+
+def cursor(prefix: str, one: Any) -> str:
+    return cursors.encode(f"{prefix} {one.pk}", [pin_of(selection_of(one, MARCH)), [0, 0], {}])
+
+
+def pin(prefix: str, one: Any) -> str:
+    return cursors.encode(f"{PIN} {prefix} {one.pk}", pin_of(selection_of(one, MARCH)))
+
 
 def configuration(world: World) -> str:
     """Members that exist, and cursors: no description can say which texts KCX has signed."""
-    return "".join(
+    below = "".join(
+        f'[[operations]]\ninclude-path = "/api/v1/{prefix}/{{id}}/{name}/"\n'
+        f'parameters = {{ "path.id" = {one.pk}, "query.columns" = "a", "query.period" = "2026-03",'
+        f' "query.as_of" = "{timezone.now():%Y-%m-%dT%H:%M:%SZ}", "query.cursor" = "{cursor(prefix, one)}",'
+        f' "query.pin" = "{pin(prefix, one)}" }}\n'
+        for prefix, one in (
+            ("files", world.file),
+            ("deliveries", world.current),
+            ("exports", world.export),
+        )
+        for name in ("rows", "download", "receipt")
+    )
+    return below + "".join(
         f'[[operations]]\ninclude-path = "/api/v1/{prefix}/"\n'
         f'parameters = {{ "query.cursor" = "{cursors.encode(name, 0)}" }}\n'
         f'[[operations]]\ninclude-path = "/api/v1/{prefix}/{{id}}/"\n'

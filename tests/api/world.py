@@ -49,9 +49,12 @@ def a_world() -> World:
     file, broken = ingested(export), failed(export)
     scope, now = a_scope(export), timezone.now()
     times = {"published_at": now - timedelta(hours=2), "superseded_at": now}
-    former = a_delivery(scope, file, status="SUPERSEDED", snapshot="former", **times)
+    listed = {"listed_keys": [file.key]}
+    former = a_delivery(scope, file, status="SUPERSEDED", snapshot="former", **listed, **times)
     against = {"against_delivery": former.pk, **RESTATEMENT}
-    current = a_delivery(scope, file, minute=1, status="CURRENT", published_at=now, restatement=against)
+    current = a_delivery(
+        scope, file, minute=1, status="CURRENT", published_at=now, restatement=against, **listed
+    )
     column = ExportColumn.objects.create(
         export=export,
         name="tag",

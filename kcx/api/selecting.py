@@ -1,0 +1,92 @@
+"""Which raw rows a request asks for: a selection of loaded files, pinned so that pages never mix two."""
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException, ValidationError
+
+from ingestion.export_errors import NotExportable, UnknownColumn
+from ingestion.exporting.columns import Columns, columns_of
+from ingestion.models import Delivery, Export, SourceFile
+from ingestion.selection import Selection, of_deliveries, of_delivery, of_file, of_period
+from kcx.api.problems import Gone
+from kcx.api.queries import PeriodField
+
+GONE = "These rows were replaced or taken away since: begin anew, without the cursor or pin."
+
+
+class NotThere(APIException):
+    """The file, delivery or period exists, and its rows are not all there."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = NotExportable.code
+
+
+class ColumnsQuery(serializers.Serializer[Any]):
+    columns = serializers.CharField(
+        required=False,
+        max_length=100_000,
+        help_text="Names of columns, in the wanted order, as one line of CSV; by default all.",
+    )
+
+
+class PeriodQuery(ColumnsQuery):
+    period = PeriodField(help_text="A billing period, as 2026-03. Needed.")
+    as_of = serializers.DateTimeField(
+        required=False, help_text="What was current at this moment; by default now."
+    )
+
+
+def selection_of(one: Any, wanted: dict[str, Any]) -> Selection:
+    """The rows of a file, a delivery, or an export's billing period as the checked parameters name it.
+
+    Raises NotThere (409), and ValidationError (400) where the period is missing.
+    """
+    return _or_not_there(lambda: _selection_of(one, wanted))
+
+
+def pinned(one: Any, pin: dict[str, Any]) -> Selection:
+    """The selection that `pin_of` named. Raises Gone (410) where its rows are no longer the same."""
+    try:
+        found = of_file(one.pk) if isinstance(one, SourceFile) else of_deliveries(pin["deliveries"])
+    except NotExportable as error:
+        raise Gone(GONE) from error
+    if found.digest != pin["digest"]:
+        raise Gone(GONE)
+    return found
+
+
+def pin_of(selection: Selection) -> dict[str, Any]:
+    """What names the selection for good, as JSON has it."""
+    return {"deliveries": list(selection.delivery_ids), "digest": selection.digest}
+
+
+def columns_wanted(selection: Selection, wanted: dict[str, Any]) -> Columns:
+    """The columns asked for. Raises ValidationError (400) for one that no file has."""
+    names = next(csv.reader([wanted["columns"]], strict=True)) if wanted.get("columns") else None
+    try:
+        return columns_of(selection.files, names)
+    except UnknownColumn as error:
+        raise ValidationError({"columns": [str(error)]}) from error
+
+
+def _selection_of(one: Any, wanted: dict[str, Any]) -> Selection:
+    if isinstance(one, SourceFile):
+        return of_file(one.pk)
+    if isinstance(one, Delivery):
+        return of_delivery(one.pk)
+    export: Export = one
+    if "period" not in wanted:
+        raise ValidationError({"period": ["Say of which billing period."]})
+    as_of: datetime | None = wanted.get("as_of")
+    return of_period(export.pk, date.fromisoformat(wanted["period"]), as_of and as_of.astimezone(UTC))
+
+
+def _or_not_there(select: Callable[[], Selection]) -> Selection:
+    try:
+        return select()
+    except NotExportable as error:
+        raise NotThere(f"{error} {error.next_action}") from error

@@ -1,0 +1,183 @@
+"""Raw rows by the API: in pages that never mix two deliveries, and as downloads that are whole or cut."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from django.utils import timezone
+
+from ingestion.export_errors import RowsMissing
+from ingestion.models import Delivery, Export, SourceFile
+from tests.api.asking import Asker, of_all, of_clients
+from tests.builders import ClientUnderTest, csv_gz
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
+
+KEY = "exports/a.csv.gz"
+ROWS = [[str(number), f"name, {number}", ""] for number in range(1, 251)]
+
+
+def table(rows: list[list[str]], names: str = "id,name,none") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return csv_gz(f"{names}\n{text.getvalue()}")
+
+
+@pytest.fixture
+def client(client_under_test: ClientUnderTest) -> ClientUnderTest:
+    client_under_test.account.put_object(KEY, table(ROWS))
+    client_under_test.ingest()
+    return client_under_test
+
+
+def delivered() -> Delivery:
+    return Delivery.objects.latest("pk")
+
+
+def pages(asker: Asker, address: str, **query: Any) -> Iterator[dict[str, Any]]:
+    following: str | None = address
+    while following:
+        answer = asker.ask(following, **({} if following != address else query))
+        assert answer.status_code == 200, answer.content
+        page = answer.json()
+        yield page
+        following = page["next"]
+
+
+def downloaded(asker: Asker, address: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
+    answer = asker.ask(address, headers=headers, **query)
+    assert answer.status_code == 200, answer.content
+    return answer, b"".join(answer.streaming_content)
+
+
+def test_every_row_comes_once_in_order_with_nothing_where_the_file_has_nothing(
+    client: ClientUnderTest,
+) -> None:
+    found = list(pages(of_all(), f"files/{client.file(KEY).pk}/rows/", limit=120))
+    assert [len(page["results"]) for page in found] == [120, 120, 10]
+    assert found[0]["columns"] == ["id", "name", "none"]
+    rows = [row for page in found for row in page["results"]]
+    assert [row["row_number"] for row in rows] == list(range(1, 251))
+    assert [row["values"] for row in rows] == [[one, name, None] for one, name, _ in ROWS]
+
+
+def test_columns_are_chosen_and_ordered_and_an_unknown_one_is_refused(client: ClientUnderTest) -> None:
+    address = f"files/{client.file(KEY).pk}/rows/"
+    page = of_all().ask(address, columns='name,"id"', limit=1).json()
+    assert (page["columns"], page["results"][0]["values"]) == (["name", "id"], ["name, 1", "1"])
+    answer = of_all().ask(address, columns="nosuch")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["columns"])
+
+
+def test_pages_keep_to_the_delivery_they_began_with(client: ClientUnderTest) -> None:
+    asker, before = of_all(), delivered()
+    read = pages(asker, f"deliveries/{before.pk}/rows/", limit=200)
+    first = next(read)
+    client.account.put_object(KEY, table([["new", "new", "new"]]))
+    client.ingest()
+    assert delivered() != before
+    [second] = read
+    assert {row["values"][0] for row in second["results"]} == {str(number) for number in range(201, 251)}
+    assert first["deliveries"] == second["deliveries"] == [before.pk]
+
+
+def test_a_cursor_keeps_its_columns_and_is_gone_with_its_rows(
+    client: ClientUnderTest,
+) -> None:
+    address = f"files/{client.file(KEY).pk}/rows/"
+    following = of_all().ask(address, limit=10).json()["next"]
+    assert of_all().ask(following + "&columns=id").json()["columns"] == ["id", "name", "none"]
+    assert of_all().ask(following.replace("/files/", "/deliveries/")).status_code in {400, 404}
+    SourceFile.objects.update(rows_sha256="1" * 64)
+    answer = of_all().ask(following)
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+
+
+def test_a_period_is_what_is_current_or_was(client: ClientUnderTest) -> None:
+    export = Export.objects.get()
+    delivery = delivered()
+    delivery.scope.billing_period_start = "2026-03-01"
+    delivery.scope.save()
+    address = f"exports/{export.pk}/rows/"
+    assert of_all().ask(address).status_code == 400
+    assert of_all().ask(address, period="2026-04").status_code == 409
+    page = of_all().ask(address, period="2026-03", limit=1).json()
+    assert (page["deliveries"], len(page["results"])) == ([delivery.pk], 1)
+    long_ago = (timezone.now() - timedelta(days=9)).isoformat()
+    assert of_all().ask(address, period="2026-03", as_of=long_ago).status_code == 409
+    now = timezone.now().isoformat()
+    assert of_all().ask(address, period="2026-03", as_of=now).json()["deliveries"] == [delivery.pk]
+
+
+def test_every_format_holds_the_same_rows(client: ClientUnderTest) -> None:
+    address = f"deliveries/{delivered().pk}/download/"
+    answer, plain = downloaded(of_all(), address)
+    assert plain == gzip.decompress(table(ROWS))
+    assert (answer["KCX-Rows"], answer["KCX-Deliveries"]) == ("250", str(delivered().pk))
+    expected = [{"id": one, "name": name, "none": None} for one, name, _ in ROWS]
+    parquet = downloaded(of_all(), address, format="parquet")[1]
+    assert pq.read_table(io.BytesIO(parquet)).to_pylist() == expected
+    arrow = downloaded(of_all(), address, format="arrow")[1]
+    assert pa.ipc.open_stream(arrow).read_all().to_pylist() == expected
+    lines = downloaded(of_all(), address, format="ndjson", columns="id")[1].splitlines()
+    assert [json.loads(line) for line in lines] == [{"id": one} for one, _, _ in ROWS]
+
+
+def test_a_download_is_compressed_as_the_asker_accepts(client: ClientUnderTest) -> None:
+    address = f"files/{client.file(KEY).pk}/download/"
+    plain = gzip.decompress(table(ROWS))
+    answer, data = downloaded(of_all(), address, {"Accept-Encoding": "gzip, zstd;q=0"})
+    assert (answer["Content-Encoding"], gzip.decompress(data)) == ("gzip", plain)
+    answer, data = downloaded(of_all(), address, {"Accept-Encoding": "gzip, zstd"})
+    assert answer["Content-Encoding"] == "zstd"
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(data) == plain
+    answer, data = downloaded(of_all(), address, {"Accept-Encoding": "gzip"}, format="parquet")
+    assert "Content-Encoding" not in answer
+    assert {"Accept-Encoding", "Authorization"} <= {name.strip() for name in answer["Vary"].split(",")}
+
+
+def test_a_receipt_goes_with_a_download_and_is_gone_with_its_rows(client: ClientUnderTest) -> None:
+    file = client.file(KEY)
+    answer, _ = downloaded(of_all(), f"files/{file.pk}/download/")
+    address = answer["Link"].removeprefix("<").partition(">")[0]
+    told = of_all().ask(address).json()
+    assert told["rows"] == 250
+    assert [(one["id"], one["etag"], one["rows_sha256"]) for one in told["files"]] == [
+        (file.pk, file.etag, file.rows_sha256)
+    ]
+    SourceFile.objects.update(rows_sha256="1" * 64)
+    assert of_all().ask(address).status_code == 410
+
+
+def test_a_download_that_fails_on_the_way_is_cut_and_not_ended(client: ClientUnderTest) -> None:
+    SourceFile.objects.update(row_count=251)
+    answer = of_all().ask(f"files/{client.file(KEY).pk}/download/")
+    with pytest.raises(RowsMissing):
+        b"".join(answer.streaming_content)
+
+
+def test_a_file_that_is_not_loaded_has_no_rows_and_a_foreign_one_does_not_exist(
+    client: ClientUnderTest,
+) -> None:
+    client.account.put_object("exports/b.csv.gz", b"no gzip\x00")
+    client.ingest()
+    broken = client.file("exports/b.csv.gz")
+    for below in ("rows", "download", "receipt"):
+        answer = of_all().ask(f"files/{broken.pk}/{below}/")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_exportable")
+        assert of_clients().ask(f"files/{client.file(KEY).pk}/{below}/").status_code == 404
+        assert of_all().ask(f"files/{broken.pk}/{below}/", misspelt="1").status_code == 400
+
+
+def test_whatever_form_the_browser_would_like_the_download_is_of_the_format(client: ClientUnderTest) -> None:
+    accept = {"Accept": "text/html"}
+    assert downloaded(of_all(), f"files/{client.file(KEY).pk}/download/", accept)[1].startswith(b"id,")
