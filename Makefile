@@ -51,10 +51,11 @@ lock: .venv/installed ## compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 
-bench: .venv/installed ## measure an ingest beside zcat | psql, discoveries beside the bare listing, and pages
+bench: .venv/installed ## measure an ingest beside zcat | psql, discoveries beside the bare listing, pages, and exports beside psql
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.discovery
 	$(BIN)/python -m bench.pages
+	$(BIN)/python -m bench.download
 
 fuzz: .venv/installed ## damage real and generated files and judge what is read (ARGS="--minutes 30")
 	$(BIN)/python -m tests.fuzz $(ARGS)

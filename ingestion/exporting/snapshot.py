@@ -27,6 +27,8 @@ def snapshot() -> Iterator[Session]:
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             session.read_only = True
             session.execute(SESSION)
+            # Who reads the export may pause for longer than the minute a load's peer may be silent.
+            session.execute("SET LOCAL tcp_user_timeout = 0")
             yield session
         finally:
             session.close()

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
@@ -66,11 +67,15 @@ class NdjsonWriter:
 
     def write(self, block: bytes) -> bytes:
         rows = self._blocks.read(block).select(list(self._places.values())).rename_columns(list(self._places))
-        lines = [json_text(batch.to_struct_array()).to_pylist() for batch in rows.to_batches()]
-        return "".join(f"{line}\n" for texts in lines for line in texts).encode()
+        return b"".join(_lines(json_text(batch.to_struct_array())) for batch in rows.to_batches())
 
     def end(self) -> bytes:
         return b""
+
+
+def _lines(texts: pa.StringArray) -> bytes:
+    whole = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")
+    return whole[0].as_py().encode() + b"\n" if len(texts) else b""
 
 
 class _Sink(io.RawIOBase):

@@ -14,14 +14,12 @@ import zstandard
 from django.db import connection
 
 from billing import copy_out
+from billing.write import delete_rows
 from ingestion.export_errors import NotAsTyped, NotExportable, RowsMissing, SelectionChanged, UnknownColumn
 from ingestion.exporting import snapshot
 from ingestion.exporting.compression import Compression
 from ingestion.exporting.export import export
 from ingestion.exporting.writers import Format
-from ingestion.models import SourceFile
-from ingestion.pipeline import run
-from ingestion.reruns import reprocess
 from ingestion.selection import Selection, of_file
 from tests.builders import ClientUnderTest, csv_gz, parquet
 from tests.ingestion.test_verify import tamper
@@ -185,17 +183,19 @@ def test_a_file_that_is_loaded_anew_meanwhile_is_noticed(client_under_test: Clie
         exported(selection, Format.CSV)
 
 
-def test_a_reload_while_rows_are_given_out_changes_nothing(
+def test_all_files_are_read_as_of_one_moment(
     client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "BLOCK_BYTES", 1)
-    selection = loaded(client_under_test, csv_gz("a\n1\n2\n3\n"))
-    stream = export(selection, Format.CSV)
-    first = [next(stream), next(stream)]
-    [file] = selection.files
-    reprocess(SourceFile.objects.filter(pk=file.id))
-    assert run.load(file.id, "test") is not None
-    assert b"".join([*first, *stream]) == b"a\n1\n2\n3\n"
+    first, second = (
+        loaded(client_under_test, csv_gz(f"a\n{number}\n"), f"exports/lines/{number}.csv.gz").files[0]
+        for number in (1, 2)
+    )
+    both = Selection(client_under_test.connection.pk, (first, second), (), "two files of a test")
+    stream = export(both, Format.CSV)
+    begin = [next(stream), next(stream)]
+    assert delete_rows(client_under_test.connection.pk, second.id) == 1
+    assert b"".join([*begin, *stream]) == b"a\n1\n2\n"
 
 
 def sessions() -> int:
