@@ -64,7 +64,7 @@ class Rows(Downloads):
     @extend_schema(summary="Raw rows", responses=RowPageSerializer, filters=False)
     @action(detail=True, pagination_class=None)
     def rows(self, request: Request, *_args: Any, **_kwargs: Any) -> Response:
-        """The raw rows, as received: by file and row number. A cursor keeps to its file versions and columns."""
+        """The raw rows, by file and row number. A cursor keeps to its file versions and columns."""
         one = self.get_object()
         wanted = queries.read(request, self.takes())
         page = PageQuery(data=request.query_params.dict())
