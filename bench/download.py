@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bench import database
+from bench import database, over_http
 from bench.__main__ import FOLDER, use
 from bench.peer import PSQL
 from kcx.simulated_aws.server import SimulatedAws
@@ -80,6 +80,7 @@ def _loaded(path: Path, rows: int) -> "SourceFile":
 
 def _measure(url: str, file: "SourceFile", folder: Path, rounds: int) -> dict[str, list[dict[str, float]]]:
     figures: dict[str, list[dict[str, float]]] = defaultdict(list)
+    secret = over_http.a_token()
     by_psql, by_kcx = folder / "psql.csv", folder / "kcx.csv"
     for _ in range(rounds):
         figures["psql"].append({"seconds": _psql_seconds(url, file, by_psql)})
@@ -88,6 +89,8 @@ def _measure(url: str, file: "SourceFile", folder: Path, rounds: int) -> dict[st
             command = [sys.executable, "-c", JOB.format(form=form, path=str(path), file=file.pk)]
             told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             figures[form].append({**json.loads(told), "mb": path.stat().st_size / 1e6})
+        for form in ("csv", "parquet"):
+            figures[f"{form} by HTTP"].append(over_http.download(url, secret, file.pk, form))
         if not filecmp.cmp(by_psql, by_kcx, shallow=False):
             raise ValueError("the CSV of the export is not that of psql")
     return figures
@@ -127,7 +130,12 @@ def _report(figures: dict[str, list[dict[str, float]]], rows: int) -> None:
         ratio = one["seconds"] / medians["psql"]["seconds"]
         memory = f"{one['idle_mb']:5.0f} -> {one['peak_mb']:5.0f} MB" if "peak_mb" in one else ""
         speed = f"{one['seconds']:7.2f} s {rows / one['seconds']:10,.0f} rows/s"
-        print(f"{job:8} {speed} {ratio:6.2f} x psql {memory}")
+        print(f"{job:16} {speed} {ratio:6.2f} x psql {memory}")
+        if "small_busy_ms" in one:
+            print(
+                f"{'':16} small requests: {one['small_idle_ms']:.0f} ms alone, {one['small_busy_ms']:.0f} ms"
+                f" beside it, {one['small_worst_ms']:.0f} ms at most"
+            )
 
 
 if __name__ == "__main__":
