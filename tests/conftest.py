@@ -14,6 +14,7 @@ from tests.faulty_s3 import FaultyAws, server_at, serving
 from tests.real_files import REAL_FILES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+LONGEST = ("tests/test_crash_sample.py", "tests/ingestion/supervisor/", "tests/bench/")
 IN_CI = bool(os.environ.get("KCX_CI"))
 
 
@@ -24,7 +25,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests of real files where they are missing."""
+    """The longest first, so that none runs alone at the end; tests of real files skipped without them."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     if REAL_FILES.is_dir():
         return
     for item in items:

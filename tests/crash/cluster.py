@@ -64,14 +64,14 @@ def restart_beneath_cluster(connection_id: int, deliverer: Deliverer, database: 
         _tick()
         until(lambda: LoadAttempt.objects.filter(outcome="RUNNING").exists() or not _waiting(), "a load runs")
         postgres.restart(database)
-        while _waiting() or OPEN.exists():
+        while not _settled():
             if found.ticks == MOST_TICKS:
                 found.faults.append(f"late: {MOST_TICKS} ticks did not load what waited")
                 return found
             _tick()
             found.ticks += 1
             with suppress(AssertionError):
-                until(lambda: not _waiting() and not OPEN.exists(), "all is loaded", seconds=5)
+                until(_settled, "all is loaded", seconds=5)
     found.faults += truth.half_visible(connection_id, [newest])
     found.faults += truth.unsettled(connection_id, newest)
     return found
@@ -120,6 +120,11 @@ def _discovering() -> bool:
         or any(task.task["func"].endswith("discover") for task in OrmQ.objects.all())
         or DiscoveryRun.objects.filter(outcome="RUNNING").exists()
     )
+
+
+def _settled() -> bool:
+    """Is all loaded and published, and every attempt closed?"""
+    return not _waiting() and not OPEN.exists() and not LoadAttempt.objects.filter(outcome="RUNNING").exists()
 
 
 def _waiting() -> bool:

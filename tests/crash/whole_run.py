@@ -33,6 +33,8 @@ def whole_run(aws: SimulatedAws, proxy: CuttableProxy, database: Path, arguments
     finally:
         stop(database)
     sys.stdout.write(report(found, in_cluster, time.monotonic() - started, arguments.seed) + "\n")
+    for fault in [fault for one in in_cluster for fault in one.faults]:
+        sys.stdout.write(f"in a real cluster: {fault}\n")
     return int(any(one.faults for one in [*found, *in_cluster]))
 
 

@@ -60,6 +60,7 @@ def test_a_plan_names_exports_periods_files_bytes_and_what_is_left_out(undecided
         "estimated_seconds": 1,
         "not_loaded": {SourceFile.SkipReason.OLDER.label: 2},
         "export_id": Export.objects.get().pk,
+        "proposed": Export.Decision.LOAD,
     }
     assert strangers["not_loaded"] == {SourceFile.SkipReason.UNKNOWN.label: 1}
     assert not SourceFile.objects.filter(status="INGESTED").exists()
