@@ -15,6 +15,12 @@ help: ## list the targets
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	touch $@
 
+# dbt asks for older libraries than the tests' own.
+.venv-dbt/installed: .venv/installed docs/examples/dbt/requirements.txt
+	$(PYTHON) -m venv .venv-dbt
+	$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --require-hashes -r docs/examples/dbt/requirements.txt
+	touch $@
+
 demo: .venv/installed ## show the main job against a simulated AWS (ARGS=--no-serve ends after the ingest)
 	$(BIN)/python manage.py demo $(ARGS)
 
@@ -25,10 +31,10 @@ run: .venv/installed ## serve the admin on 127.0.0.1:8000, on the embedded datab
 worker: .venv/installed ## run the queue: discoveries, loads, retries
 	$(BIN)/python manage.py worker
 
-test: .venv/installed ## run the tests (ARGS="-k name" for some)
+test: .venv/installed .venv-dbt/installed ## run the tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-check: .venv/installed ## the one gate: format, lint, types, import contracts, migrations, deployment, tests
+check: .venv/installed .venv-dbt/installed ## the one gate: format, lint, types, import contracts, migrations, deployment, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -40,7 +46,7 @@ check: .venv/installed ## the one gate: format, lint, types, import contracts, m
 screenshots: .venv/installed ## take the pictures of docs/images from the demo (Chromium needed; a minute and a half)
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
-crash-test: .venv/installed ## break workers at every step, 300 times and more: nothing lost, doubled or half-visible (20 minutes)
+crash-test: .venv/installed .venv-dbt/installed ## break workers at every step, 300 times and more: nothing lost, doubled or half-visible (20 minutes)
 	$(BIN)/python -m tests.crash $(ARGS)
 
 format: .venv/installed ## format the code and mend what can be mended
@@ -50,6 +56,7 @@ format: .venv/installed ## format the code and mend what can be mended
 lock: .venv/installed ## compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 docs/examples/dbt/requirements.in -o docs/examples/dbt/requirements.txt
 
 bench: .venv/installed ## measure an ingest beside zcat | psql, discoveries beside the bare listing, pages, and exports beside psql
 	$(BIN)/python -m bench $(ARGS)
@@ -61,4 +68,4 @@ fuzz: .venv/installed ## damage real and generated files and judge what is read 
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 clean: ## remove what was made here: the environment, the embedded database, the caches
-	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-dbt var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
