@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from ingestion.models import AccessCheck, StaffAction
+from ingestion.models import AccessCheck, SourceFile, StaffAction
 from tests.browser.conftest import PASSWORD, Opened, member
 from tests.browser.looks import hard_to_read, is_dark, too_wide
 from tests.builders import ClientUnderTest, csv_gz
@@ -134,3 +134,17 @@ def test_a_viewer_is_shown_no_button_and_a_forged_post_is_refused(
     assert client.file(BROKEN).requested_by == ""
     assert not StaffAction.objects.filter(actor="viewer").exists()
     assert not AccessCheck.objects.filter(actor="viewer").exists()
+
+
+def test_the_registry_tells_what_changes_while_it_is_looked_at(
+    client: ClientUnderTest, opened: Opened
+) -> None:
+    page = opened("operator")
+    page.clock.install()
+    page.goto("/admin/ingestion/sourcefile/")
+    chosen = page.locator("tr", has_text=BROKEN).locator("input.action-select")
+    chosen.check()
+    SourceFile.objects.filter(key=BROKEN).update(error_message="Something else by now.")
+    page.clock.fast_forward(10_000)
+    expect(page.get_by_text("Something else by now.")).to_be_visible()
+    expect(chosen).to_be_checked()
