@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# Tests wait a third of their time: one process more than there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test check screenshots crash-test fuzz format lock bench clean
 
@@ -32,7 +34,7 @@ worker: .venv/installed ## run the queue: discoveries, loads, retries
 	$(BIN)/python manage.py worker
 
 test: .venv/installed .venv-dbt/installed ## run the tests (ARGS="-k name" for some)
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/installed .venv-dbt/installed ## the one gate: format, lint, types, import contracts, migrations, deployment, tests
 	$(BIN)/ruff format --check .
@@ -41,7 +43,7 @@ check: .venv/installed .venv-dbt/installed ## the one gate: format, lint, types,
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.deployment_check
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 screenshots: .venv/installed ## take the pictures of docs/images from the demo (Chromium needed; a minute and a half)
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
