@@ -28,11 +28,11 @@ def running(folder: Path) -> PostgresServer:
     The server is counted as used until this process exits; the last user stops it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _forget_dead_users(folder)
+    forget_dead_users(folder)
     server = get_server(folder, cleanup_mode="stop")
     # Runs before the library's own handler (last in, first out), which stops the server only when the list
     # of users holds nobody else: a user that was killed would keep it running for ever.
-    atexit.register(_forget_dead_users, folder)
+    atexit.register(forget_dead_users, folder)
     _create_database(socket_folder(server))
     return server
 
@@ -59,8 +59,10 @@ def _create_database(host: str) -> None:
             return  # another process was quicker
 
 
-def _forget_dead_users(folder: Path) -> None:
+def forget_dead_users(folder: Path) -> None:
+    """Take those that were killed off the list of users; none alive is lost while others write to it."""
     users = folder / USERS
-    if users.exists():
-        alive = [pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]
-        users.write_text(json.dumps(alive))
+    with PostgresServer._lock:  # the library's, for the file is: it offers no other way to keep its list
+        if users.exists():
+            alive = [pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]
+            users.write_text(json.dumps(alive))
