@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.test import TransactionTestCase
 
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
+from tests.emptying import TestDatabase
 from tests.faulty_s3 import FaultyAws, server_at, serving
 from tests.real_files import REAL_FILES
 
@@ -51,7 +53,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ingestion_no_truncate")
         # No test asks of this database that it outlives a crash of the machine.
         cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit = off')
+        migrated = TestDatabase()
     connections.close_all()
+    # pytest-django ends each test that commits by this method, and offers no other way to say how.
+    TransactionTestCase._fixture_teardown = lambda _: migrated.empty()  # type: ignore[method-assign]
 
 
 @pytest.fixture
