@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from ingestion.access.state import reachable
 from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, Verification
 from ingestion.pipeline.update_registry import due, locked
 from ingestion.staff_actions import record
@@ -26,6 +27,11 @@ def waiting_files() -> QuerySet[SourceFile]:
     )
     newest_first = F("billing_period_start").desc(nulls_last=True)
     return SourceFile.objects.filter(due(timezone.now()), wanted).order_by(newest_first, "pk")
+
+
+def loadable_files() -> QuerySet[SourceFile]:
+    """Those that wait, but for connections whose newest discovery was refused."""
+    return waiting_files().filter(connection__in=reachable().values("pk"))
 
 
 @transaction.atomic
@@ -68,6 +74,12 @@ def discovery_requested_by(connection_id: int) -> str:
     asked = connections.select_for_update(no_key=True).values_list("discovery_requested_by", flat=True).get()
     connections.update(discovery_requested_by="")
     return asked
+
+
+def queue_requested_discovery(connection_id: int) -> None:
+    """Queue the discovery that a person asked for while another one ran."""
+    if ClientConnection.objects.filter(pk=connection_id).exclude(discovery_requested_by="").exists():
+        queue_discovery(connection_id)
 
 
 def queue_verification(source_file_id: int, *, against_s3: bool) -> None:
@@ -139,11 +151,12 @@ def queue_loads(files: QuerySet[SourceFile] | None = None) -> int:
 
     Answers how many.
     """
-    room = max(settings.KCX_QUEUE_DEPTH - OrmQ.objects.count(), 0)
-    lost = Q(queued_at=None) | Q(queued_at__lt=timezone.now() - QUEUED_AGAIN_AFTER)
+    now = timezone.now()
+    room = max(settings.KCX_QUEUE_DEPTH - OrmQ.objects.filter(lock__lte=now).count(), 0)
+    lost = Q(queued_at=None) | Q(queued_at__lt=now - QUEUED_AGAIN_AFTER)
     among = Q(pk__in=files.values("pk")) if files is not None else Q()
-    chosen = list(locked(waiting_files().filter(lost, among))[:room])
+    chosen = list(locked(loadable_files().filter(lost, among))[:room])
     for file in chosen:
         async_task("ingestion.tasks.load", file.pk, task_name=f"load file {file.pk}")
-    SourceFile.objects.filter(pk__in=[file.pk for file in chosen]).update(queued_at=timezone.now())
+    SourceFile.objects.filter(pk__in=[file.pk for file in chosen]).update(queued_at=now)
     return len(chosen)

@@ -1,22 +1,26 @@
 """What the queue runs. Every task may be lost, run twice or run at the same time elsewhere."""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.db import transaction
 
 from billing.partitions import analyze as analyze_rows
 from ingestion import queueing
 from ingestion.access.check import close_dead_checks, run_queued_check
-from ingestion.discovery_runs import close_dead_runs
+from ingestion.discovery_runs import close_dead_runs, one_at_a_time
 from ingestion.events.noticing import notice
 from ingestion.events.queue import queue_messages
 from ingestion.events.sending import give_up_old, send
 from ingestion.export_views import refresh_stale
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.models import LoadAttempt
 from ingestion.pipeline import run
 from ingestion.pipeline.update_registry import record_crash
 from ingestion.verification import verify
 
 ACTOR = "schedule"
+# The first half of the sweep's advisory lock; the second stands for all connections.
+SWEEP_LOCK, ALL = 0x4B435A, 0
 
 
 def tick() -> None:
@@ -29,30 +33,41 @@ def beat() -> None:
 
 
 def sweep() -> None:
-    """Every minute: close what crashed, publish what is complete, queue what waits, mend views."""
-    close_dead_runs()
-    close_dead_checks()
-    for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
-        with transaction.atomic():
-            record_crash(attempt)
-    run.publish_ready()
-    notice()
-    give_up_old()
-    queue_messages()
-    queueing.queue_loads()
-    refresh_stale()
+    """Every minute: close what crashed, queue what waits, mend views, publish what is complete, tell it.
+
+    One at a time: publishing may wait for AWS. Raises what its steps raise, after the last of them.
+    """
+    with one_at_a_time(ALL, SWEEP_LOCK) as alone:
+        if alone:
+            _each(
+                close_dead_runs,
+                close_dead_checks,
+                _close_crashed,
+                queueing.queue_loads,
+                refresh_stale,
+                run.publish_ready,
+                notice,
+                give_up_old,
+                queue_messages,
+            )
 
 
 def discover(connection_id: int) -> None:
     """List one connection, then queue a load for each file that waits, newest billing period first."""
-    run.discover(connection_id, queueing.discovery_requested_by(connection_id) or ACTOR)
+    with one_at_a_time(connection_id) as alone:
+        if not alone:
+            return  # the worker that discovers now looks, at its end, whether a person asked meanwhile
+        run.discover(connection_id, queueing.discovery_requested_by(connection_id) or ACTOR)
+    queueing.queue_requested_discovery(connection_id)
     queueing.queue_loads()
 
 
 def load(source_file_id: int) -> None:
-    """Load one file, if it is due."""
-    file = SourceFile.objects.filter(pk=source_file_id).only("requested_by").first()
-    run.load(source_file_id, (file and file.requested_by) or ACTOR)
+    """Load one file, if it is still due and wanted; then top the queue up."""
+    file = queueing.loadable_files().filter(pk=source_file_id).only("requested_by").first()
+    if file:
+        run.load(source_file_id, file.requested_by or ACTOR)
+        queueing.queue_loads()
 
 
 def verify_file(source_file_id: int) -> None:
@@ -89,6 +104,24 @@ def check_access_weekly() -> None:
 def send_webhook(message_id: int) -> None:
     """Try one message to a webhook, if it is due."""
     send(message_id)
+
+
+def _close_crashed() -> None:
+    for attempt in LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING):
+        with transaction.atomic():
+            record_crash(attempt)
+
+
+def _each(*steps: Callable[[], object]) -> None:
+    """What is wrong with one step does not keep the next from its work."""
+    wrong = []
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # raised below, with the others'
+            wrong.append(error)
+    if wrong:
+        raise ExceptionGroup("The sweep", wrong)
 
 
 def analyze() -> None:

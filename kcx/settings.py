@@ -163,7 +163,8 @@ KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**1
 KCX_VERIFY_WEEKLY_FILES = env.int("KCX_VERIFY_WEEKLY_FILES", default=0)
 # IAM may take so many seconds to make a new role or policy known; an access check waits for it.
 KCX_IAM_SECONDS = env.float("KCX_IAM_SECONDS", default=10)
-KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=500)
+# Few: a discovery, a check or a webhook waits behind them.
+KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=2 * Q_CLUSTER["workers"])
 
 # ---- the read API ----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from billing.models import RawRow
 from ingestion.models import ClientConnection, DiscoveryRun, LoadAttempt, SourceFile
-from ingestion.onboarding import Enabling, onboard
+from ingestion.onboarding import Enabling, onboard, policies_of
 from ingestion.pipeline import run
 from ingestion.reruns import waiting
 from kcx.simulated_aws.accounts import ClientAccount
@@ -64,6 +64,11 @@ def new_client(aws: SimulatedAws, prefix: str = "exports/", *, enable: bool = Tr
     account.create_bucket()
     account.put_role(made.trust_policy, made.permission_policy)
     return ClientUnderTest(made.connection, account)
+
+
+def let_in_again(client: ClientUnderTest) -> None:
+    """The client makes its role anew, as KCX asks for it."""
+    client.account.put_role(*policies_of(client.connection))
 
 
 def csv_gz(text: str) -> bytes:

@@ -107,6 +107,16 @@ def stall(size: int | None = None) -> Fault:
     return fault
 
 
+def held(until: threading.Event) -> Fault:
+    """The whole answer, once `until` is set."""
+
+    def fault(wire: Wire, answer: Answer) -> None:
+        until.wait(60)
+        untouched(wire, answer)
+
+    return fault
+
+
 def drip(seconds: float) -> Fault:
     """The body byte by byte, so many seconds apart: never silent for long, and never done."""
 

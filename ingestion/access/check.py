@@ -14,7 +14,9 @@ from ingestion.access.rung import FAILED, WARNING, Rung
 from ingestion.access.state import note_check
 from ingestion.aws_uses import recorded
 from ingestion.discovery_runs import one_at_a_time
-from ingestion.models import AccessCheck, ClientConnection
+from ingestion.errors import AccessError, ArchivedObject
+from ingestion.models import AccessCheck, ClientConnection, SourceFile
+from ingestion.pipeline.update_registry import retry_now
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +79,22 @@ def _run(check: AccessCheck) -> AccessCheck:
     with transaction.atomic():
         check.save(update_fields=["outcome", "ended_at"])
         note_check(check)
+        if check.let_in:
+            _resume(check.connection_id)
     if outcome == Outcome.FAILED and check.found_unsafe:
         _disable(check)
     return check
+
+
+def _resume(connection_id: int) -> None:
+    """What was refused before is tried again, and KCX looks at once."""
+    refused = AccessError.codes() - {ArchivedObject.code}
+    retry_now(
+        SourceFile.objects.filter(
+            connection=connection_id, status=SourceFile.Status.FAILED, error_code__in=refused
+        )
+    )
+    ClientConnection.objects.filter(pk=connection_id).update(next_discovery_at=timezone.now())
 
 
 def _disable(check: AccessCheck) -> None:

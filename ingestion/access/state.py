@@ -4,7 +4,8 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from ingestion.errors import AccessError
 from ingestion.events.facts import access_lost
@@ -50,6 +51,16 @@ def _of_conclusive(connection: ClientConnection, check: AccessCheck) -> AccessSt
     if check.outcome == AccessCheck.Outcome.WARNED:
         return AccessState("warned", check, "Access works; the check had warnings.")
     return AccessState("passed", check, "Access works, and the role allows no more than KCX asks for.")
+
+
+def reachable() -> QuerySet[ClientConnection]:
+    """Enabled connections whose newest discovery AWS did not refuse; the others wait for the next one."""
+    ended = DiscoveryRun.objects.filter(connection=OuterRef("pk")).exclude(
+        outcome=DiscoveryRun.Outcome.RUNNING
+    )
+    newest = Coalesce(Subquery(ended.order_by("-pk").values("error_code")[:1]), Value(""))
+    enabled = ClientConnection.objects.filter(enabled=True, client__enabled=True)
+    return enabled.alias(refused_with=newest).exclude(refused_with__in=AccessError.codes())
 
 
 def note_check(check: AccessCheck) -> None:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
 
 from billing.write import delete_rows
+from ingestion.access.state import reachable
 from ingestion.attempts import ALIAS, ProgressReporter, begin_attempt
 from ingestion.aws_calls import Calls
 from ingestion.aws_uses import recorded
@@ -14,6 +15,7 @@ from ingestion.caps import caps
 from ingestion.database_errors import named
 from ingestion.deliveries.by_folder import observe_folders
 from ingestion.deliveries.by_manifest import ManifestDeliveries
+from ingestion.deliveries.manifest_check import ManifestCheck
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.errors import IngestionError, OutOfMemory, UnexpectedError
@@ -34,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 # What Python says where memory for a thread's stack is refused.
 NO_THREAD = "can't start new thread"
-# Who publishes: it follows from what others asked for.
-OURSELVES = "KCX"
 # Rows and bytes read so far.
 Progress = Callable[[int, int], None]
 
@@ -56,7 +56,9 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         except Exception as error:  # noqa: BLE001  # whatever is wrong with a listing is told by its run
             return end_run(run, new_files.found, _as_ours(error))
         end_run(run, new_files.found)
-    publish_pending(Delivery.objects.filter(scope__export__connection=connection_id), manifest_unchanged)
+    publish_pending(
+        Delivery.objects.filter(scope__export__connection=connection_id), ManifestCheck().unchanged
+    )
     return run
 
 
@@ -79,7 +81,7 @@ def load(
     except (DatabaseError, InterfaceError) as error:
         raise named(error, "PostgreSQL stopped the load, and nothing could be recorded") from error
     refresh_of_file(source_file_id)
-    publish_of_file(source_file_id, manifest_unchanged)
+    publish_of_file(source_file_id, ManifestCheck().unchanged)
     attempt.refresh_from_db(using="default")
     return attempt
 
@@ -99,22 +101,9 @@ def want_older_delivery(delivery_id: int, actor: str) -> list[int]:
 
 
 def publish_ready() -> int:
-    """Publish every delivery that is complete; answers how many."""
-    return publish_pending(Delivery.objects.all(), manifest_unchanged)
-
-
-def manifest_unchanged(delivery: Delivery) -> bool:
-    """Does the bucket still hold the delivery's manifest? False, too, where it cannot be asked."""
-    if not delivery.manifest_key:
-        return True
-    access = access_of(delivery.scope.export.connection)
-    try:
-        with recorded(access.connection_id, f"p{delivery.pk}", OURSELVES, delivery.manifest_key) as calls:
-            bucket = Bucket(s3_client(access, calls), access)
-            return bucket.holds(delivery.manifest_key, delivery.manifest_etag)
-    except IngestionError as error:
-        logger.warning("Delivery %s is not published yet: %s", delivery.pk, error)
-        return False
+    """Publish every delivery that is complete; answers how many. Who refuses KCX is not asked again."""
+    check = ManifestCheck(set(reachable().values_list("pk", flat=True)))
+    return publish_pending(Delivery.objects.all(), check.unchanged)
 
 
 def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, new_files: NewFiles) -> None:

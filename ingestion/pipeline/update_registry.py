@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -11,14 +11,13 @@ from django.utils import timezone
 from billing.layouts import store_layout
 from ingestion.errors import IngestionError, WorkerCrashed
 from ingestion.events.facts import file_failed
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.models import ClientConnection, LoadAttempt, SourceFile
+from ingestion.pipeline.retry import OF_THE_CONNECTION, next_retry, pause
 from ingestion.receipts import write_file_receipt
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
 
-FIRST_RETRY = timedelta(minutes=1)
-LONGEST_RETRY = timedelta(hours=6)
 # A file whose workers died this often in a row waits, like one that failed, instead of killing the next.
 CRASHES_IN_A_ROW = 3
 
@@ -85,9 +84,11 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
     """
     file.failures += 1
     file.requested_by = ""
-    file.next_retry_at = timezone.now() + _pause(file.failures) if error.transient else None
-    if file.status == Status.INGESTED:
-        if not error.transient:
+    file.queued_at = None
+    is_reload = file.status == Status.INGESTED
+    file.next_retry_at = next_retry(error, file.failures, is_reload=is_reload)
+    if is_reload:
+        if file.next_retry_at is None:
             file.reload_requested_at = None
             file.failures = 0
     else:
@@ -105,6 +106,9 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         evidence=error.evidence,
     )
     file_failed(file, attempt)
+    if isinstance(error, OF_THE_CONNECTION):
+        # The discovery is refused, too, and tells it once; until one succeeds no more loads are queued.
+        ClientConnection.objects.filter(pk=file.connection_id).update(next_discovery_at=timezone.now())
 
 
 def record_crash(attempt: LoadAttempt) -> bool:
@@ -124,7 +128,7 @@ def record_crash(attempt: LoadAttempt) -> bool:
     file.queued_at = None
     file.failures += 1
     if file.failures >= CRASHES_IN_A_ROW:
-        file.next_retry_at = timezone.now() + _pause(file.failures)
+        file.next_retry_at = timezone.now() + pause(file.failures)
         if file.status in (Status.NEW, Status.FAILED):
             file.status = Status.FAILED
             file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
@@ -188,11 +192,6 @@ def _touch(files: QuerySet[SourceFile], **values: Any) -> list[int]:
     ids = list(files.values_list("pk", flat=True))
     SourceFile.objects.filter(pk__in=ids).update(**values)
     return ids
-
-
-def _pause(failures: int) -> timedelta:
-    pause: timedelta = FIRST_RETRY * 2 ** min(failures - 1, 16)
-    return min(pause, LONGEST_RETRY)
 
 
 def _close(attempt: LoadAttempt, outcome: LoadAttempt.Outcome, **values: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -12,15 +12,23 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from ingestion import tasks
-from ingestion.models import Client, ClientConnection, Export, SourceFile
-from ingestion.queueing import QUEUED_AGAIN_AFTER, queue_due_discoveries, queue_loads
+from ingestion.discovery_runs import one_at_a_time
+from ingestion.models import Client, ClientConnection, DiscoveryRun, Export, LoadAttempt, SourceFile
+from ingestion.queueing import QUEUED_AGAIN_AFTER, queue_due_discoveries, queue_loads, request_discovery
+from tests.builders import ClientUnderTest, csv_gz
+from tests.faulty_s3 import FaultyAws, held
 from tests.ingestion.registered import a_connection, a_file, an_export, failed, ingested, running
+from tests.waiting import until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "progress"]),
+    pytest.mark.usefixtures("raw_database"),
+]
 
 
 @pytest.fixture
-def export(raw_database: None) -> Export:
+def export(raw_database: None, settings: Any) -> Export:
+    settings.KCX_QUEUE_DEPTH = 50
     return an_export(a_connection(next_discovery_at=timezone.now() - timedelta(hours=3)))
 
 
@@ -189,6 +197,83 @@ class TestLoads:
         files = [a_file(export) for _ in range(50)]
         assert sum(at_once(queue_loads)) == 50
         assert sorted(queued()) == sorted(loads(*files))
+
+    def test_a_load_makes_room_for_the_next(self, client_under_test: ClientUnderTest, settings: Any) -> None:
+        settings.KCX_QUEUE_DEPTH = 1
+        for name in "ab":
+            client_under_test.account.put_object(f"exports/{name}.csv.gz", csv_gz("a\n1\n"))
+        client_under_test.discover()
+        queue_loads()
+        first = OrmQ.objects.get()
+        first.delete()  # as a worker does that takes it
+        tasks.load(*first.task["args"])
+        second = OrmQ.objects.get()
+        assert second.task["args"] != first.task["args"]
+        OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+        third = a_file(an_export(client_under_test.connection))
+        assert queue_loads() == 1, "what a worker does now takes no room"
+        assert OrmQ.objects.latest("id").task["args"] == (third.pk,)
+
+    @pytest.mark.parametrize("model", [Client, ClientConnection])
+    def test_what_is_queued_already_stays_undone_once_it_is_disabled(
+        self, client_under_test: ClientUnderTest, model: type[Client] | type[ClientConnection]
+    ) -> None:
+        client_under_test.account.put_object("exports/a.csv.gz", csv_gz("a\n1\n"))
+        client_under_test.discover()
+        file = SourceFile.objects.get()
+        model.objects.update(enabled=False)
+        tasks.load(file.pk)
+        assert not LoadAttempt.objects.exists()
+        model.objects.update(enabled=True)
+        tasks.load(file.pk)
+        assert LoadAttempt.objects.get().outcome == "SUCCEEDED"
+
+
+class TestDiscoveries:
+    def test_what_a_person_asks_for_while_one_runs_is_done_after_it(
+        self, client_under_test: ClientUnderTest, wire: FaultyAws
+    ) -> None:
+        connection_id = client_under_test.connection.pk
+        go_on = Event()
+        wire.script("ListObjectsV2", held(go_on))
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(in_own_session, lambda: tasks.discover(connection_id))
+            until(lambda: DiscoveryRun.objects.filter(outcome="RUNNING").exists(), "it runs")
+            request_discovery(client_under_test.connection, "anna")
+            OrmQ.objects.all().delete()
+            tasks.discover(connection_id)
+            assert DiscoveryRun.objects.count() == 1
+            go_on.set()
+            first.result(timeout=30)
+        assert queued() == [("discover", connection_id)]
+        tasks.discover(connection_id)
+        assert DiscoveryRun.objects.latest("id").actor == "anna"
+        assert queued() == [("discover", connection_id)], "once"
+
+
+class TestSweep:
+    def test_one_at_a_time(self, export: Export) -> None:
+        a_file(export)
+        with ThreadPoolExecutor(1) as pool, one_at_a_time(tasks.ALL, tasks.SWEEP_LOCK):
+            pool.submit(in_own_session, tasks.sweep).result()
+        assert queued() == []
+        tasks.sweep()
+        assert len(queued()) == 1
+
+    def test_a_step_that_fails_keeps_no_other_from_its_work(
+        self, export: Export, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = a_file(export)
+
+        def broken() -> None:
+            raise ValueError("broken")
+
+        # No server can be made to fail just there.
+        monkeypatch.setattr(tasks, "close_dead_runs", broken)
+        with pytest.raises(ExceptionGroup) as raised:
+            tasks.sweep()
+        assert [str(error) for error in raised.value.exceptions] == ["broken"]
+        assert queued() == loads(file)
 
 
 def test_a_sweep_queues_again_what_a_dead_worker_had_begun(export: Export) -> None:

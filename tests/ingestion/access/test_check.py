@@ -11,17 +11,18 @@ from django.db import connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from ingestion import tasks
+from ingestion import queueing, tasks
 from ingestion.access.check import LOCK_CLASS, close_dead_checks, run_access_check
 from ingestion.access.enabling import disable, enable
 from ingestion.access.state import access_state
-from ingestion.models import AccessCheck, ClientConnection, StaffAction
+from ingestion.models import AccessCheck, ClientConnection, SourceFile, StaffAction
 from ingestion.onboarding import policies_of
 from ingestion.queueing import queue_access_check, queue_due_access_checks
 from kcx.simulated_aws.policies import policy, trust_policy
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
 from tests.ingestion.access.conftest import DATA
+from tests.ingestion.registered import an_export, failed
 from tests.refusing_s3 import refusing
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -78,6 +79,27 @@ class TestTheRun:
         with refusing({DATA: ("SlowDown", "Please reduce your request rate.")}):
             assert checked(delivered).outcome == "CRASHED"
         assert verdict(delivered) == "passed"
+
+    def test_one_that_passes_lets_go_on_what_was_refused(self, client_under_test: ClientUnderTest) -> None:
+        export = an_export(client_under_test.connection)
+        refused = failed(export, error_code="access_denied")
+        archived = failed(export, error_code="archived_object")
+        corrupt = failed(export)
+        refuse_kcx(client_under_test)
+        client_under_test.discover()
+        ClientConnection.objects.update(next_discovery_at=timezone.now() + timedelta(hours=1))
+        checked(client_under_test)
+        assert SourceFile.objects.filter(next_retry_at=None).count() == 3
+        let_kcx_in(client_under_test)
+        checked(client_under_test)
+        assert set(SourceFile.objects.filter(next_retry_at=None)) == {archived, corrupt}
+        tasks.tick()
+        (entry,) = OrmQ.objects.all()
+        assert entry.task["func"] == "ingestion.tasks.discover"
+        assert not queueing.loadable_files().exists()
+        tasks.discover(client_under_test.connection.pk)
+        refused.refresh_from_db()
+        assert (refused.status, refused.skip_reason) == ("SKIPPED", "GONE"), "it was never in the bucket"
 
     def test_one_of_a_connection_runs_at_a_time(self, delivered: ClientUnderTest) -> None:
         with connections["progress"].cursor() as other:

@@ -34,12 +34,12 @@ def change(client: ClientUnderTest, **values: str) -> None:
     ClientConnection.objects.filter(pk=client.connection.pk).update(**values)
 
 
-def assert_refused(client: ClientUnderTest, code: str) -> LoadAttempt:
-    """The load fails until somebody acts; nothing of the file is stored."""
+def assert_refused(client: ClientUnderTest, code: str, *, tried_again: bool = False) -> LoadAttempt:
+    """The load fails until somebody acts, or KCX tries again; nothing of the file is stored."""
     (attempt,) = client.load_all()
     file = client.file(KEY)
     assert (attempt.outcome, attempt.error_code) == (LoadAttempt.Outcome.FAILED, code)
-    assert (file.status, file.next_retry_at) == (SourceFile.Status.FAILED, None)
+    assert (file.status, file.next_retry_at is not None) == (SourceFile.Status.FAILED, tried_again)
     assert not RawRow.objects.filter(connection_id=client.connection.pk).exists()
     return attempt
 
@@ -100,7 +100,7 @@ def test_a_redirect_that_leads_nowhere_names_the_region(
 ) -> None:
     client = discovered(client_under_test)
     wire.ever["GetObject"] = answering(301, "PermanentRedirect", x_amz_bucket_region="eu-west-1")
-    attempt = assert_refused(client, "wrong_region")
+    attempt = assert_refused(client, "wrong_region", tried_again=True)
     assert "region" in attempt.next_action
     assert len(wire.asked("GetObject")) == 2
     wire.heal()

@@ -7,10 +7,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from billing.read import rows_digest
-from ingestion.models import Delivery, SourceFile
+from ingestion import queueing
+from ingestion.models import ClientConnection, Delivery, Event, SourceFile
 from ingestion.pipeline import run
 from ingestion.reruns import reprocess, retry
-from tests.builders import ClientUnderTest, csv_gz
+from tests.builders import ClientUnderTest, csv_gz, let_in_again
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -50,17 +51,57 @@ def test_a_file_that_cannot_be_loaded_says_why_and_where_and_the_others_load(
     assert sorted(Delivery.objects.values_list("status", flat=True)) == ["CURRENT", "INCOMPLETE"]
 
 
-def test_a_file_the_role_may_not_read_is_an_access_error_of_that_file(
+def test_lost_access_is_no_fault_of_the_file_which_waits_for_the_connection(
     client_under_test: ClientUnderTest,
 ) -> None:
     client_under_test.account.put_object(KEY, GOOD)
     client_under_test.discover()
     file = client_under_test.file(KEY)
+    ClientConnection.objects.update(next_discovery_at=timezone.now() + timedelta(hours=1))
     client_under_test.account.delete_role()
     attempt = run.load(file.pk, "test")
     assert attempt is not None
     assert attempt.error_code == "assume_role_denied"
-    assert client_under_test.file(KEY).next_retry_at is None, "a person must act"
+    assert client_under_test.file(KEY).next_retry_at is not None
+    assert not Event.objects.filter(kind="file.failed").exists(), "nobody is told of each file"
+    assert ClientConnection.objects.get().next_discovery_at <= timezone.now(), "KCX looks at once"
+    client_under_test.discover()
+    assert not queueing.loadable_files().exists()
+    SourceFile.objects.update(next_retry_at=timezone.now())
+    assert not queueing.loadable_files().exists(), "the newest discovery was refused"
+    let_in_again(client_under_test)
+    client_under_test.discover()
+    assert queueing.loadable_files().get() == file
+    assert [attempt.outcome for attempt in client_under_test.load_all()] == ["SUCCEEDED"]
+
+
+def test_a_reload_of_a_version_that_was_overwritten_is_given_up(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.ingest()
+    first = client_under_test.file(KEY)
+    client_under_test.account.put_object(KEY, csv_gz("a,b\n3,4\n"))
+    reprocess(SourceFile.objects.filter(pk=first.pk))
+    attempt = run.load(first.pk, "test")
+    assert attempt is not None
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "object_changed")
+    first.refresh_from_db()
+    assert (first.status, first.reload_requested_at, first.next_retry_at, first.failures) == (
+        "INGESTED",
+        None,
+        None,
+        0,
+    )
+
+
+def test_a_file_that_failed_may_be_queued_as_soon_as_it_is_due(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.discover()
+    client_under_test.account.put_object(KEY, csv_gz("a,b\n3,4\n"))
+    assert queueing.queue_loads() == 1
+    run.load(client_under_test.file(KEY).pk, "test")
+    assert queueing.queue_loads() == 0, "not due yet"
+    SourceFile.objects.update(next_retry_at=timezone.now())
+    assert queueing.queue_loads() == 1
 
 
 def test_transient_errors_are_tried_again_with_growing_pauses(client_under_test: ClientUnderTest) -> None:
@@ -109,7 +150,7 @@ def test_a_failed_reload_leaves_rows_status_and_digests_untouched(client_under_t
     )
     assert after.error_code == ""
     assert client_under_test.rows(KEY) == [["1", "2"]]
-    assert client_under_test.load_all() == [], "it waits for a person"
+    assert client_under_test.load_all() == [], "not due yet"
 
 
 def test_a_retry_makes_a_failed_file_due_at_once(client_under_test: ClientUnderTest) -> None:
