@@ -31,19 +31,34 @@ WHERE export_id = coalesce(%s, export_id) AND (
 )
 ORDER BY export_id
 """
+# What is there is compared with what should be: of two who make views at the same time, each sees only what
+# was committed when it began, and no time that is written down tells what that was.
 STALE_CLIENTS = """
 SELECT own.client_id FROM ingestion_clientschema own
 WHERE own.client_id = coalesce(%s, own.client_id) AND (
-    to_regclass(quote_ident(own.name) || '.billing_rows_all') IS NULL
-    OR own.made_at IS NULL
+    own.made_at IS NULL
     OR own.connections <> ARRAY(
         SELECT id FROM ingestion_clientconnection WHERE client_id = own.client_id ORDER BY id
     )
     OR EXISTS (
-        SELECT FROM ingestion_exportview shown
-            JOIN ingestion_export export ON export.id = shown.export_id
-            JOIN ingestion_clientconnection held ON held.id = export.connection_id
-        WHERE held.client_id = own.client_id AND shown.made_at > own.made_at
+        SELECT FROM (
+            SELECT unnest(ARRAY[
+                'billing_rows_all', 'billing_rows_current', 'billing_rows_published', 'billing_files',
+                'billing_deliveries', 'billing_delivery_files', 'billing_deliveries_never_current',
+                'billing_export_views', 'billing_export_columns'
+            ]) AS name
+            UNION ALL
+            SELECT shown.name || suffix FROM ingestion_exportview shown
+                JOIN ingestion_export export ON export.id = shown.export_id
+                JOIN ingestion_clientconnection held ON held.id = export.connection_id,
+                unnest(ARRAY['', '_all']) suffix
+            WHERE held.client_id = own.client_id AND shown.made_at IS NOT NULL
+        ) wanted
+            JOIN pg_class source ON source.relname = wanted.name
+                AND source.relnamespace = quote_ident(current_schema())::regnamespace
+            LEFT JOIN pg_class made ON made.relname = wanted.name
+                AND made.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = own.name)
+        WHERE made.relnatts IS DISTINCT FROM source.relnatts
     )
 )
 ORDER BY own.client_id

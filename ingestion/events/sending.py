@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper
 from django.utils import timezone
 
 from ingestion.errors import IngestionError
@@ -36,10 +37,16 @@ def send(message_id: int) -> WebhookDelivery | None:
     A worker that dies in between leaves it due: the receiver may get it twice, with the same webhook-id.
     """
     with transaction.atomic():
-        waiting = WebhookMessage.objects.select_related("event", "endpoint").filter(due(timezone.now()))
+        is_due = ExpressionWrapper(due(timezone.now()), output_field=BooleanField())
+        waiting = WebhookMessage.objects.filter(pk=message_id, status=Status.WAITING)
         locked = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        message = locked.filter(pk=message_id).first()
-        return _try(message) if message else None
+        message = locked.select_related("event", "endpoint").annotate(is_due=is_due).first()
+        if message and message.is_due:
+            return _try(message)
+        if message:
+            # It has no task any more, and its place is free for another's.
+            waiting.update(queued_at=None)
+        return None
 
 
 def give_up_old() -> int:

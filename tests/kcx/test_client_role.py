@@ -1,7 +1,8 @@
 """A client's database role: it reads its own rows by the stable names, and nothing of anybody else."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +14,16 @@ from django.db import connection
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
-from ingestion import tasks
-from ingestion.models import ClientConnection, ClientSchema, ExportView, StaffAction
+from ingestion import export_views, tasks
+from ingestion.models import ClientConnection, ClientSchema, Export, ExportView, StaffAction
 from ingestion.onboarding import onboard
 from kcx.client_roles import drop
 from kcx.simulated_aws.server import SimulatedAws
+from tests.billing.raw_rows import one, second_session
 from tests.builders import ClientUnderTest, csv_gz, new_client
-from tests.ingestion.registered import NOON
+from tests.ingestion.registered import NOON, an_export, ingested
 from tests.roles import PASSWORD, roles_set_up, run, session_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -54,6 +57,18 @@ class Two:
 
 def put(client: ClientUnderTest, text: str, minute: int = 0) -> None:
     client.account.put_object(KEY, csv_gz(text), at=NOON + timedelta(minutes=minute))
+
+
+def view_of(export: Export) -> str:
+    return ExportView.objects.get(export=export).name
+
+
+def closing(work: Callable[[int], None], number: int) -> None:
+    """In a thread, whose session of the database ends with it."""
+    try:
+        work(number)
+    finally:
+        connection.close()
 
 
 def command(client: ClientUnderTest, *arguments: str) -> str:
@@ -232,6 +247,37 @@ def test_a_new_connection_and_a_new_column_come_by_themselves(two: Two, aws: Sim
         assert count(session, "billing_rows_current") == 1
     other = ClientSchema.objects.filter(client=two.other.connection.client_id)
     assert not other.exists()
+
+
+def test_a_view_made_while_its_clients_were_being_made_is_noticed_by_the_sweep(two: Two) -> None:
+    first, late = an_export(two.own.connection), an_export(two.own.connection)
+    file = ingested(first)
+    for entered in (file, ingested(late)):
+        export_views.enter_layout(entered)
+    with second_session() as reader, ThreadPoolExecutor(1) as pool:
+        reader.execute(f'SELECT FROM "{two.role}".billing_rows_published')
+        waiting = pool.submit(closing, export_views.refresh_of_file, file.pk)
+        until(
+            lambda: one("SELECT count(*) FROM pg_locks WHERE NOT granted") == (1,), "it waits for the reader"
+        )
+        # Another worker, which then dies.
+        one("SELECT ingestion_make_export_view(%s)", late.pk)
+        reader.rollback()
+        waiting.result()
+    with session_of(two.role) as session:
+        assert view_of(first) in relations_of(session)
+        assert view_of(late) not in relations_of(session)
+    assert (export_views.still_stale(), export_views.refresh_stale(), export_views.still_stale()) == (1, 1, 0)
+    with session_of(two.role) as session:
+        assert {view_of(late), f"{view_of(late)}_all"} <= set(relations_of(session))
+
+
+@pytest.mark.parametrize("view", ["billing_files", "billing_rows_current"])
+def test_a_stable_view_that_was_dropped_is_made_again(two: Two, view: str) -> None:
+    run(sql.SQL("DROP VIEW {}").format(sql.Identifier(two.role, view)))
+    assert export_views.refresh_stale() == 1
+    with session_of(two.role) as session:
+        assert view in relations_of(session)
 
 
 def test_comments_teach_in_the_clients_schema_too(two: Two, session: Session) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +15,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from ingestion import tasks
-from ingestion.events import endpoints, posting
+from ingestion.events import endpoints, posting, queue
 from ingestion.events.outbox import record, record_test
+from ingestion.events.queue import OF_ONE
 from ingestion.events.sending import PAUSES, give_up_old, send
 from ingestion.events.signing import secret_of
 from ingestion.models import Event, StaffAction, WebhookDelivery, WebhookEndpoint, WebhookMessage
@@ -276,6 +278,45 @@ class TestInTheQueue:
         tasks.sweep()
         assert OrmQ.objects.count() == 1
 
+    def test_a_dead_endpoint_leaves_the_others_their_places(self, hook: Hook, raw_database: None) -> None:
+        mine = a_connection()
+        url = f"http://127.0.0.1:{hook.receiver.port}"
+        WebhookEndpoint.objects.update(kinds=["access.lost"])
+        healthy = an_endpoint(f"{url}/healthy", kinds=["file.failed"])
+        hook.receiver.will(500)
+        with transaction.atomic():
+            for number in range(130):
+                record(Event.Kind.ACCESS_LOST, f"check {number}", mine, {})
+            for number in range(20):
+                record(Event.Kind.FILE_FAILED, f"file {number}", mine, {})
+        queued = run_queued()
+        assert Counter(queued) == {hook.endpoint: OF_ONE, healthy: 20}
+        assert WebhookMessage.objects.filter(endpoint=healthy, status="DELIVERED").count() == 20
+        assert len(hook.receiver.requests) == 21, "the dead one is asked once"
+
+    def test_a_task_that_comes_too_early_gives_its_place_back(self, hook: Hook) -> None:
+        _, second = record_test(hook.endpoint), record_test(hook.endpoint)
+        hook.receiver.will(500)
+        assert run_queued() == [hook.endpoint] * 2
+        assert WebhookMessage.objects.filter(queued_at=None).count() == 2
+        tasks.sweep()
+        assert OrmQ.objects.count() == 0, "it rests"
+        WebhookEndpoint.objects.update(rests_until=timezone.now())
+        tasks.sweep()
+        assert [entry.task["args"] for entry in OrmQ.objects.all()] == [(second.pk,)], "the first pauses"
+
+    def test_tasks_that_wait_for_an_endpoint_that_rests_take_no_place(
+        self, hook: Hook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(queue, "AT_MOST", 2)
+        other = an_endpoint(f"http://127.0.0.1:{hook.receiver.port}/other")
+        first, _ = record_test(hook.endpoint), record_test(hook.endpoint)
+        hook.receiver.will(500)
+        send(first.pk)
+        for _ in range(3):
+            record_test(other)
+        assert WebhookMessage.objects.filter(endpoint=other, queued_at=None).count() == 1
+
     def test_what_another_worker_is_sending_is_left_alone_and_is_due_when_that_dies(self, hook: Hook) -> None:
         message = record_test(hook.endpoint)
         seen: list[WebhookDelivery | None] = []
@@ -301,6 +342,17 @@ class TestInTheQueue:
         send(record_test(hook.endpoint).pk)
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
             cursor.execute(change)
+
+
+def run_queued() -> list[WebhookEndpoint]:
+    """Do every task of a webhook that is queued, once; the endpoints they were for."""
+    entries = list(OrmQ.objects.order_by("id"))
+    numbers = [entry.task["args"][0] for entry in entries]
+    OrmQ.objects.filter(pk__in=[entry.pk for entry in entries]).delete()
+    for number in numbers:
+        tasks.send_webhook(number)
+    endpoints_of = WebhookMessage.objects.select_related("endpoint").in_bulk(numbers)
+    return [endpoints_of[number].endpoint for number in numbers]
 
 
 def in_another_session(work: Callable[[], Any]) -> Any:
