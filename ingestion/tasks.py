@@ -121,7 +121,7 @@ def _each(*steps: Callable[[], object]) -> None:
         except Exception as error:  # noqa: BLE001  # raised below, with the others'
             wrong.append(error)
     if wrong:
-        raise ExceptionGroup("The sweep", wrong)
+        raise ExceptionGroup("; ".join(str(error) for error in wrong), wrong)
 
 
 def analyze() -> None:

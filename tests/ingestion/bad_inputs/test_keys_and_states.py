@@ -78,8 +78,10 @@ STATES = {
     "kms-disabled": State("KMS.DisabledException", "arn:aws:kms:key is disabled.", "kms_denied"),
     "kms-key-gone": State("KMS.NotFoundException", "Key does not exist", "kms_denied"),
     "kms-key-deleted": State("KMS.KMSInvalidStateException", "key is pending deletion.", "kms_denied"),
-    "other-region": State("AuthorizationHeaderMalformed", "the region is wrong", "wrong_region"),
-    "clock": State("RequestTimeTooSkewed", "The difference is too large.", "clock_skew"),
+    "other-region": State(
+        "AuthorizationHeaderMalformed", "the region is wrong", "wrong_region", transient=True
+    ),
+    "clock": State("RequestTimeTooSkewed", "The difference is too large.", "clock_skew", transient=True),
     "expired": State(
         "ExpiredToken", "The provided token has expired.", "credentials_expired", transient=True
     ),
