@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-# Tests wait a third of their time: one process more than there are cores.
+# Tests wait a third of their time: two processes more than there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test check screenshots crash-test fuzz format lock bench clean
