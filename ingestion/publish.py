@@ -48,6 +48,9 @@ def settle(delivery_id: int) -> bool:
     delivery = Delivery.objects.get(pk=delivery_id, scope=scope)
     if delivery.status not in {Status.PENDING, Status.INCOMPLETE}:
         return False
+    if scope.key and scope.export.has_manifests:
+        _supersede(delivery, _clock(), "The export's manifests say what is complete: not by key any more.")
+        return False
     files = list(delivery.files.select_related("layout"))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
         return False  # what is missing is the listing's to say
@@ -82,6 +85,7 @@ def publish(delivery_id: int) -> bool:
         _supersede(former, now)
     delivery.status, delivery.published_at, delivery.reason = Status.CURRENT, now, ""
     delivery.save()
+    overtake(delivery)
     note_columns(delivery)
     write_delivery_receipt(delivery)
     delivery_published(delivery, current)
@@ -89,7 +93,7 @@ def publish(delivery_id: int) -> bool:
 
 
 def overtake(newest: Delivery) -> None:
-    """Older open deliveries of the same scope end superseded and unpublished. In a transaction."""
+    """Older open deliveries of the same scope end superseded and unpublished. The scope is locked."""
     for older in Delivery.objects.filter(scope=newest.scope, status__in=[Status.PENDING, Status.INCOMPLETE]):
         if _order(older) < _order(newest):
             _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
@@ -133,7 +137,7 @@ def _published_by_key(scope: DeliveryScope) -> list[Delivery]:
 
 def _supersede(delivery: Delivery, at: datetime, reason: str = "") -> None:
     delivery.status, delivery.superseded_at, delivery.reason = Status.SUPERSEDED, at, reason
-    delivery.save()
+    delivery.save(update_fields=["status", "superseded_at", "reason"])
 
 
 def _clock() -> datetime:

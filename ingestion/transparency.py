@@ -76,7 +76,8 @@ def days(connection_id: int, period: Period) -> list[Span]:
             found[day] = Span(day.isoformat(), runs, int(received))
         cursor.execute(BY_DAY, [connection_id, period.start, period.end])
         for day, operation, sent, refused in cursor.fetchall():
-            found[day].calls[operation] = Requests(int(sent), int(refused))
+            # A run may have ended between the two statements, the first of its day.
+            found.setdefault(day, Span(day.isoformat())).calls[operation] = Requests(int(sent), int(refused))
     return [found[day] for day in sorted(found, reverse=True)]
 
 

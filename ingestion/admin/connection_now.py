@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Export, LoadAttempt, SourceFile
 
@@ -13,10 +13,11 @@ def now(connection: ClientConnection) -> dict[str, Any]:
     """The state of the whole, the last discovery and delivery, and the files that wait, load or failed."""
     last_run = connection.discovery_runs.first()
     asked_for = bool(connection.discovery_requested_by)
-    loading = LoadAttempt.objects.filter(
+    running = LoadAttempt.objects.filter(
         outcome=LoadAttempt.Outcome.RUNNING, source_file__connection=connection
-    ).count()
-    waiting = _files(connection, Status.NEW)
+    )
+    loading = running.count()
+    waiting = _files(connection, Status.NEW, without=running)
     return {
         "connection": connection,
         "last_run": last_run,
@@ -30,10 +31,12 @@ def now(connection: ClientConnection) -> dict[str, Any]:
     }
 
 
-def _files(connection: ClientConnection, status: str) -> int:
-    """Of exports that are to be loaded."""
-    wanted = Q(export__decision=Export.Decision.LOAD, status=status)
-    return connection.files.filter(wanted).count()
+def _files(connection: ClientConnection, status: str, without: QuerySet[LoadAttempt] | None = None) -> int:
+    """Of exports that are to be loaded; `without` those of these attempts."""
+    files = connection.files.filter(export__decision=Export.Decision.LOAD, status=status)
+    if without is not None:
+        files = files.exclude(pk__in=without.values("source_file"))
+    return files.count()
 
 
 def _last_delivery(connection: ClientConnection) -> Delivery | None:

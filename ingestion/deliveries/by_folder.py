@@ -44,6 +44,8 @@ def _written(files: list[SourceFile]) -> datetime:
 @transaction.atomic
 def _deliver(export: Export, period: date, snapshot: str, files: list[SourceFile]) -> None:
     scope, _ = DeliveryScope.objects.get_or_create(export=export, billing_period_start=period, key="")
+    # As it is published, too: what is overtaken below is read after whoever publishes it now.
+    DeliveryScope.objects.select_for_update(no_key=True).get(pk=scope.pk)
     delivery, new = Delivery.objects.get_or_create(
         scope=scope, snapshot_id=snapshot, delivered_at=_written(files), defaults={"reason": UNKNOWABLE}
     )

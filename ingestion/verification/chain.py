@@ -47,7 +47,9 @@ def compare_registry(connection: ClientConnection, report: Report) -> None:
             f"file {receipt.source_file_id}" if receipt.kind == "FILE" else f"delivery {receipt.delivery_id}"
         )
         report.differs("gone", f"Receipt {receipt.sequence} is of {what}, which is gone.")
-    published = Delivery.objects.filter(scope__export__connection=connection, published_at__isnull=False)
+    received = Exists(Receipt.objects.filter(delivery=OuterRef("pk")))
+    deliveries = Delivery.objects.filter(scope__export__connection=connection)
+    published = deliveries.filter(Q(published_at__isnull=False) | received)
     for delivery in published.select_related("scope__export").order_by("pk").iterator():
         _compare_delivery(delivery, report)
 

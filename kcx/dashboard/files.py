@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.queueing import waiting_files
@@ -71,8 +71,15 @@ def loading_now() -> dict[int, list[Loading]]:
 
 
 def waiting_by_connection() -> dict[int, int]:
-    """How many files are due for a load, without those of exports that are not to be loaded."""
-    counted = waiting_files().order_by().values_list("connection").annotate(files=Count("pk"))
+    """How many files are due for a load, without those that load now and those of unwanted exports."""
+    loading = LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING)
+    counted = (
+        waiting_files()
+        .filter(~Exists(loading))
+        .order_by()
+        .values_list("connection")
+        .annotate(files=Count("pk"))
+    )
     return dict(counted)
 
 

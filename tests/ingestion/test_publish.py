@@ -23,6 +23,7 @@ from tests.ingestion.registered import (
     a_scope,
     an_export,
     become_ingested,
+    failed,
     ingested,
 )
 from tests.waiting import until
@@ -156,8 +157,23 @@ def test_an_export_that_has_manifests_is_never_published_by_key_again(scope: Del
     by_key = DeliveryScope.objects.create(export=scope.export, key="a.csv", billing_period_start=MARCH)
     scope.export.has_manifests = True
     scope.export.save()
-    assert not publish(a_delivery(by_key).pk)
-    assert statuses(by_key) == {"s": "PENDING"}
+    delivery = a_delivery(by_key, a_file(scope.export, key="a.csv"))
+    assert not publish(delivery.pk)
+    become_ingested(SourceFile.objects.get(key="a.csv"))
+    assert publish_pending(Delivery.objects.all()) == 0
+    assert statuses(by_key) == {"s": "SUPERSEDED"}, "it does not wait for ever"
+    assert times(delivery)[0] is None
+
+
+def test_an_older_delivery_that_cannot_be_complete_does_not_stay_open_beside_a_newer_one(
+    scope: DeliveryScope,
+) -> None:
+    broken = failed(scope.export)
+    a_delivery(scope, broken, snapshot="old")
+    publish_pending(Delivery.objects.all())
+    assert statuses(scope) == {"old": "INCOMPLETE"}
+    publish(a_delivery(scope, ingested(scope.export), minute=1, snapshot="new").pk)
+    assert statuses(scope) == {"old": "SUPERSEDED", "new": "CURRENT"}
 
 
 def test_a_delivery_of_no_files_is_complete(scope: DeliveryScope) -> None:
