@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from ingestion.attempts import RUNNING
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Export, LoadAttempt, SourceFile
 
 Status = SourceFile.Status
@@ -16,7 +17,7 @@ def now(connection: ClientConnection) -> dict[str, Any]:
     loading = LoadAttempt.objects.filter(
         outcome=LoadAttempt.Outcome.RUNNING, source_file__connection=connection
     ).count()
-    waiting = _files(connection, Status.NEW)
+    waiting = _files(connection, Status.NEW).exclude(RUNNING).count()
     return {
         "connection": connection,
         "last_run": last_run,
@@ -25,15 +26,15 @@ def now(connection: ClientConnection) -> dict[str, Any]:
         "last_delivery": _last_delivery(connection),
         "waiting": waiting,
         "loading": loading,
-        "failed": _files(connection, Status.FAILED),
+        "failed": _files(connection, Status.FAILED).count(),
         "busy": loading or (waiting and connection.enabled and connection.client.enabled),
     }
 
 
-def _files(connection: ClientConnection, status: str) -> int:
+def _files(connection: ClientConnection, status: str) -> QuerySet[SourceFile]:
     """Of exports that are to be loaded."""
     wanted = Q(export__decision=Export.Decision.LOAD, status=status)
-    return connection.files.filter(wanted).count()
+    return connection.files.filter(wanted)
 
 
 def _last_delivery(connection: ClientConnection) -> Delivery | None:
