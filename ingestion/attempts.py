@@ -4,12 +4,15 @@ import os
 import socket
 import time
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from ingestion.models import LoadAttempt, SourceFile
 
 ALIAS = "progress"
 SECONDS_BETWEEN_REPORTS = 1.0
+# Of a source file in a query: is it loading?
+RUNNING = Exists(LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING))
 
 
 def begin_attempt(file: SourceFile, actor: str) -> LoadAttempt:

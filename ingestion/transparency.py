@@ -12,18 +12,19 @@ from ingestion.errors import WorkerCrashed
 from ingestion.models import AwsUse, ClientConnection, DiscoveryRun, LoadAttempt, StaffAction
 
 STAFF_ACTIONS_TOLD = 500
+# One statement, so one snapshot. Each day comes first by itself, with an empty name, then by operation.
 BY_DAY = """
-SELECT (u.started_at AT TIME ZONE 'UTC')::date, c.key, sum((c.value->>'sent')::bigint),
-       sum((c.value->>'refused')::bigint)
-FROM ingestion_awsuse u CROSS JOIN jsonb_each(u.calls) c
-WHERE u.connection_id = %s AND u.started_at >= %s AND u.started_at < %s
-GROUP BY 1, 2
-"""
-RUNS_BY_DAY = """
-SELECT (started_at AT TIME ZONE 'UTC')::date, count(*), sum(bytes_received)
-FROM ingestion_awsuse
-WHERE connection_id = %s AND started_at >= %s AND started_at < %s
-GROUP BY 1
+WITH used AS (
+    SELECT (started_at AT TIME ZONE 'UTC')::date AS day, bytes_received, calls
+    FROM ingestion_awsuse
+    WHERE connection_id = %s AND started_at >= %s AND started_at < %s
+)
+SELECT day, '', count(*), sum(bytes_received) FROM used GROUP BY day
+UNION ALL
+SELECT day, c.key, sum((c.value->>'sent')::bigint), sum((c.value->>'refused')::bigint)
+FROM used CROSS JOIN jsonb_each(calls) c
+GROUP BY day, c.key
+ORDER BY 1 DESC, 2
 """
 
 
@@ -71,14 +72,13 @@ def days(connection_id: int, period: Period) -> list[Span]:
     """One Span per day on which anything was asked, newest first."""
     found: dict[date, Span] = {}
     with connection.cursor() as cursor:
-        cursor.execute(RUNS_BY_DAY, [connection_id, period.start, period.end])
-        for day, runs, received in cursor.fetchall():
-            found[day] = Span(day.isoformat(), runs, int(received))
         cursor.execute(BY_DAY, [connection_id, period.start, period.end])
-        for day, operation, sent, refused in cursor.fetchall():
-            # A run may have ended between the two statements, the first of its day.
-            found.setdefault(day, Span(day.isoformat())).calls[operation] = Requests(int(sent), int(refused))
-    return [found[day] for day in sorted(found, reverse=True)]
+        for day, operation, first, second in cursor.fetchall():
+            if operation:
+                found[day].calls[operation] = Requests(int(first), int(second))
+            else:
+                found[day] = Span(day.isoformat(), runs=first, bytes_received=int(second))
+    return list(found.values())
 
 
 def months(of_days: list[Span]) -> list[Span]:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from ingestion.attempts import RUNNING
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Export, LoadAttempt, SourceFile
 
 Status = SourceFile.Status
@@ -13,11 +14,10 @@ def now(connection: ClientConnection) -> dict[str, Any]:
     """The state of the whole, the last discovery and delivery, and the files that wait, load or failed."""
     last_run = connection.discovery_runs.first()
     asked_for = bool(connection.discovery_requested_by)
-    running = LoadAttempt.objects.filter(
+    loading = LoadAttempt.objects.filter(
         outcome=LoadAttempt.Outcome.RUNNING, source_file__connection=connection
-    )
-    loading = running.count()
-    waiting = _files(connection, Status.NEW, without=running)
+    ).count()
+    waiting = _files(connection, Status.NEW).exclude(RUNNING).count()
     return {
         "connection": connection,
         "last_run": last_run,
@@ -26,17 +26,15 @@ def now(connection: ClientConnection) -> dict[str, Any]:
         "last_delivery": _last_delivery(connection),
         "waiting": waiting,
         "loading": loading,
-        "failed": _files(connection, Status.FAILED),
+        "failed": _files(connection, Status.FAILED).count(),
         "busy": loading or (waiting and connection.enabled and connection.client.enabled),
     }
 
 
-def _files(connection: ClientConnection, status: str, without: QuerySet[LoadAttempt] | None = None) -> int:
-    """Of exports that are to be loaded; `without` those of these attempts."""
-    files = connection.files.filter(export__decision=Export.Decision.LOAD, status=status)
-    if without is not None:
-        files = files.exclude(pk__in=without.values("source_file"))
-    return files.count()
+def _files(connection: ClientConnection, status: str) -> QuerySet[SourceFile]:
+    """Of exports that are to be loaded."""
+    wanted = Q(export__decision=Export.Decision.LOAD, status=status)
+    return connection.files.filter(wanted)
 
 
 def _last_delivery(connection: ClientConnection) -> Delivery | None:

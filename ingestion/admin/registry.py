@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
@@ -16,10 +16,10 @@ from ingestion.admin.asking import ask
 from ingestion.admin.file_pages import file_page, passport_page, rows_page
 from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.receipts import verify_against_s3, verify_stored
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.attempts import RUNNING
+from ingestion.models import SourceFile
 
 LONGEST_KEY = 100
-RUNNING = Exists(LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING))
 
 
 class PeriodFilter(admin.SimpleListFilter):

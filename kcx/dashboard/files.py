@@ -4,8 +4,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Max, Q
 
+from ingestion.attempts import RUNNING
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.queueing import waiting_files
 
@@ -71,16 +72,9 @@ def loading_now() -> dict[int, list[Loading]]:
 
 
 def waiting_by_connection() -> dict[int, int]:
-    """How many files are due for a load, without those that load now and those of unwanted exports."""
-    loading = LoadAttempt.objects.filter(source_file=OuterRef("pk"), outcome=LoadAttempt.Outcome.RUNNING)
-    counted = (
-        waiting_files()
-        .filter(~Exists(loading))
-        .order_by()
-        .values_list("connection")
-        .annotate(files=Count("pk"))
-    )
-    return dict(counted)
+    """How many files are due for a load that has not begun, but for exports that are not to be loaded."""
+    waiting = waiting_files().exclude(RUNNING).order_by()
+    return dict(waiting.values_list("connection").annotate(files=Count("pk")))
 
 
 def failed_by_connection() -> dict[int, list[Failed]]:

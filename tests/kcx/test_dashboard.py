@@ -146,6 +146,7 @@ class TestEveryState:
     def test_a_load_shows_progress_pace_and_time_left(self) -> None:
         export = an_export(a_connection())
         a_load(a_file(export, "NEW", size=1000), rows=500, bytes_read=250, seconds=10)
+        assert line_of(export.connection).waiting == 0, "what is loading does not wait"
         [load] = line_of(export.connection).loading
         assert (load.percent, load.rows_per_second, load.seconds_left) == (25, 50, 30)
         assert line_of(export.connection).state is State.LOADING

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django_q.models import OrmQ
 
 from ingestion import tasks
+from ingestion.admin.connection_now import now
 from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz, new_client
@@ -180,6 +181,8 @@ def test_no_page_waits_for_a_load_and_a_connection_is_saved_and_disabled_beside_
     onboarder = browser_of("onboarder")
     with a_load_inside_copy(client.file(KEY)):
         home(onboarder, client)
+        told = now(client.connection)
+        assert (told["waiting"], told["loading"]) == (0, 1)
         for model, pk in (("clientconnection", client.connection.pk), ("sourcefile", client.file(KEY).pk)):
             path = reverse(f"admin:ingestion_{model}_change", args=[pk])
             assert onboarder.get(path, secure=True).status_code == 200

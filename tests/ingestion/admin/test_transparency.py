@@ -2,11 +2,14 @@
 
 import csv
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -117,6 +120,32 @@ def test_every_run_can_be_had_as_csv_without_formulas(client_under_test: ClientU
     row = dict(zip(head, newest, strict=True))
     assert (row["what"], row["asked_by"], row["calls"]) == ("One row read again", "'=cmd()", "GetObject:2/1")
     assert len(others) == 2
+
+
+def test_a_first_run_of_the_day_that_ends_while_the_page_is_made_breaks_nothing(
+    client_under_test: ClientUnderTest,
+) -> None:
+    of_connection = client_under_test.connection
+
+    def a_run_ends_after(execute: Callable[..., Any], *statement: Any) -> Any:
+        answer = execute(*statement)
+        AwsUse.objects.using("progress").get_or_create(
+            connection_id=of_connection.pk,
+            run="d1",
+            defaults={
+                "actor": "schedule",
+                "started_at": datetime.now(UTC),
+                "ended_at": datetime.now(UTC),
+                "calls": {"ListObjectsV2": {"sent": 1, "refused": 0}},
+                "bytes_received": 1,
+            },
+        )
+        return answer
+
+    with connection.execute_wrapper(a_run_ends_after):
+        assert days(of_connection.pk, Period(TODAY, TODAY)) == []
+    [day] = days(of_connection.pk, Period(TODAY, TODAY))
+    assert (day.runs, day.calls["ListObjectsV2"].sent) == (1, 1)
 
 
 def test_another_time_shows_nothing(
