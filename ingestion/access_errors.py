@@ -38,3 +38,10 @@ class WrongAccount(AccessError):
     next_action = (
         "Compare the role's ARN with what the client sent; do not use the connection until it is clear."
     )
+
+
+class AccountUnknown(AccessError):
+    """KCX could not find out its own AWS account, which clients trust."""
+
+    code = "account_unknown"
+    next_action = "Set KCX_AWS_ACCOUNT_ID, or give KCX an AWS identity and a way to STS, and look again."

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from ingestion.deadline import ask
 from ingestion.models import Client, ClientConnection
-from ingestion.pipeline.assume_role import CONFIG
+from ingestion.own_account import kcx_account_id
 from ingestion.policies import Policy, permission_policy, trust_policy
 from ingestion.staff_actions import record
 
@@ -34,19 +31,8 @@ class Onboarded:
     permission_policy: Policy
 
 
-def kcx_account_id(region: str) -> str:
-    """The account clients trust: KCX_AWS_ACCOUNT_ID, else its own identity's. Raises IngestionError."""
-    if settings.KCX_AWS_ACCOUNT_ID:
-        return str(settings.KCX_AWS_ACCOUNT_ID)
-    # A session of its own: boto3's shared one is not safe among the web server's threads.
-    return ask(
-        "Finding KCX's own AWS account (set KCX_AWS_ACCOUNT_ID to name it)",
-        lambda: boto3.Session().client("sts", region_name=region, config=CONFIG).get_caller_identity(),
-    )["Account"]
-
-
 def policies_of(connection: ClientConnection) -> tuple[Policy, Policy]:
-    """The trust policy and the permission policy of the connection's role. Raises IngestionError."""
+    """The trust policy and the permission policy of the connection's role. Raises AccountUnknown."""
     return (
         trust_policy(connection.partition, kcx_account_id(connection.region), connection.external_id),
         permission_policy(connection.partition, connection.bucket, connection.prefix, connection.kms_key_arn),
@@ -59,7 +45,7 @@ def onboard(
 ) -> Onboarded:
     """Create the connection (and the client, if new) from a ClientConnection's own field names.
 
-    Raises ValidationError where a value is refused, IngestionError where KCX's account is not known;
+    Raises ValidationError where a value is refused, AccountUnknown where KCX's account is not known;
     then nothing is created.
     """
     connection = ClientConnection(**values)

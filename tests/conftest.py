@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+from ingestion.own_account import account_by_identity
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
 from tests.emptying import TestDatabase
@@ -57,6 +58,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     connections.close_all()
     # pytest-django ends each test that commits by this method, and offers no other way to say how.
     TransactionTestCase._fixture_teardown = lambda _: migrated.empty()  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def no_account_remembered() -> None:
+    """Each test has an AWS of its own, or none."""
+    account_by_identity.cache_clear()
 
 
 @pytest.fixture

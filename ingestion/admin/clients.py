@@ -1,6 +1,5 @@
 """Admin pages of clients, connections and exports."""
 
-import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,11 +13,11 @@ from ingestion.admin.connection_acts import act
 from ingestion.admin.connection_forms import AddForm, ConnectionForm
 from ingestion.admin.connection_home import artefact_download, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
+from ingestion.admin.role_policies import role_policies_shown
 from ingestion.admin.times import TimesAdmin
 from ingestion.admin.transparency import transparency_page
-from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
-from ingestion.onboarding import add_connection, policies_of
+from ingestion.onboarding import add_connection
 from ingestion.plan import plan
 from ingestion.plan_text import plans_as_text
 from ingestion.queueing import request_discovery
@@ -163,15 +162,7 @@ class ClientConnectionAdmin(NeverDeleted):
         """Both policies, to send to the client; why not, where KCX's own account is not known."""
         if connection.pk is None:
             return "Shown once the connection is saved."
-        try:
-            trust, permission = policies_of(connection)
-        except IngestionError as error:
-            return f"{error} {error.next_action}"
-        return format_html(
-            "<p>Trust policy</p><pre>{}</pre><p>Permission policy</p><pre>{}</pre>",
-            json.dumps(trust, indent=2),
-            json.dumps(permission, indent=2),
-        )
+        return role_policies_shown(connection)
 
     @admin.display(description="What would be loaded")
     def plan(self, connection: ClientConnection) -> str:

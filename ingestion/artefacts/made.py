@@ -6,11 +6,12 @@ from ingestion.artefacts.client_page import client_page
 from ingestion.artefacts.cloudformation import cloudformation
 from ingestion.artefacts.terraform import terraform
 from ingestion.models import ClientConnection
-from ingestion.onboarding import kcx_account_id, policies_of
+from ingestion.onboarding import policies_of
+from ingestion.own_account import kcx_account_id
 
 
 def artefacts(connection: ClientConnection) -> list[Artefact]:
-    """The texts, in the order they are shown. Raises IngestionError where KCX's own account is unknown."""
+    """The texts, in the order they are shown. Raises AccountUnknown."""
     grant = _grant(connection)
     texts = [
         ("trust-policy", "Trust policy", "json", "application/json", as_json(grant.trust)),

@@ -11,11 +11,13 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django_q.models import OrmQ
 
-from ingestion import tasks
+from ingestion import own_account, tasks
 from ingestion.admin.connection_now import now
 from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction
+from ingestion.own_account import account_by_identity
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz, new_client
+from tests.faulty_s3 import Answer, FaultyAws, Wire, stall
 from tests.processes import python
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -48,13 +50,26 @@ def browser_of(group: str) -> Browser:
 
 
 def home(browser: Browser, client: ClientUnderTest) -> str:
-    answer = browser.get(address(client, "home"), secure=True)
+    return text_of(browser, client, "home")
+
+
+def text_of(browser: Browser, client: ClientUnderTest, page: str) -> str:
+    answer = browser.get(address(client, page), secure=True)
     assert answer.status_code == 200
     return answer.content.decode()
 
 
 def address(client: ClientUnderTest, page: str, *more: str) -> str:
     return reverse(f"admin:ingestion_clientconnection_{page}", args=[client.connection.pk, *more])
+
+
+def refuse(wire: Wire, _answer: Answer) -> None:
+    """As STS answers whom it does not know."""
+    error = b"<Error><Code>InvalidClientTokenId</Code><Message>No such key</Message></Error>"
+    body = b"<ErrorResponse>" + error + b"</ErrorResponse>"
+    headers = {"Content-Type": "text/xml", "Content-Length": str(len(body))}
+    told = Answer(403, headers, body)
+    wire.send(told.head + told.body)
 
 
 def do(browser: Browser, client: ClientUnderTest, what: str, **data: object) -> HttpResponse:
@@ -73,6 +88,42 @@ def a_load_inside_copy(file: SourceFile) -> Iterator[None]:
         assert loader.stdout
         assert loader.stdout.readline() == "inside COPY\n"
         yield
+
+
+def test_kcxs_own_account_is_asked_for_once_however_many_pages_show_it(
+    client: ClientUnderTest, wire: FaultyAws
+) -> None:
+    account_by_identity.cache_clear()  # as in a process that has just begun
+    onboarder = browser_of("onboarder")
+    for _ in range(2):
+        assert "arn:aws:iam::999900001111:root" in home(onboarder, client)
+    assert onboarder.get(address(client, "change"), secure=True).status_code == 200
+    assert len(wire.asked("AssumeRole")) == 1, "as the wire calls every request to STS"
+
+
+@pytest.mark.parametrize("page", ["home", "change"])
+def test_a_page_asks_once_where_sts_refuses_and_the_next_page_asks_again(
+    client: ClientUnderTest, wire: FaultyAws, page: str
+) -> None:
+    account_by_identity.cache_clear()
+    onboarder = browser_of("onboarder")
+    wire.ever["AssumeRole"] = refuse
+    for _ in range(2):
+        assert "Set KCX_AWS_ACCOUNT_ID" in text_of(onboarder, client, page)
+    assert len(wire.asked("AssumeRole")) == 2
+    wire.heal()
+    assert "arn:aws:iam::999900001111:root" in text_of(onboarder, client, page)
+
+
+def test_where_sts_is_silent_the_home_opens_soon_and_says_so(
+    client: ClientUnderTest, wire: FaultyAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account_by_identity.cache_clear()
+    monkeypatch.setattr(own_account, "SECONDS", 0.5)
+    wire.ever["AssumeRole"] = stall()
+    text = home(browser_of("onboarder"), client)
+    assert "STS did not answer within 0.5 s." in text
+    assert "Set KCX_AWS_ACCOUNT_ID" in text
 
 
 def test_from_nothing_to_the_first_rows(client: ClientUnderTest) -> None:

@@ -13,8 +13,8 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
+from ingestion.access_errors import AccountUnknown
 from ingestion.artefacts import Artefact, artefacts
-from ingestion.errors import IngestionError
 from ingestion.models import Client, ClientConnection
 from ingestion.policies import permission_policy, trust_policy
 
@@ -182,8 +182,9 @@ def test_without_an_account_of_its_own_kcx_says_so(settings: Any, monkeypatch: p
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    with pytest.raises(IngestionError, match="KCX_AWS_ACCOUNT_ID"):
+    with pytest.raises(AccountUnknown, match="KCX's own AWS account") as raised:
         artefacts(a_connection())
+    assert "KCX_AWS_ACCOUNT_ID" in raised.value.next_action
 
 
 def expected_role(connection: ClientConnection) -> tuple[str, str]:
