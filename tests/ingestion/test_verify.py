@@ -142,6 +142,11 @@ TAMPERINGS = {
         {"registry"},
         "published_at of delivery",
     ),
+    "that a delivery was published": (
+        "UPDATE ingestion_delivery SET published_at = NULL, status = 'SUPERSEDED', superseded_at = now()",
+        {"registry"},
+        "published_at of delivery",
+    ),
     "a receipt's text": (
         "UPDATE ingestion_receipt SET body = replace(body, 'rows\":3', 'rows\":4') WHERE body ~ 'rows\":3'",
         {"receipt_hash", "registry"},
