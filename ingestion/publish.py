@@ -14,6 +14,7 @@ from ingestion.restatements import compare
 
 Status = Delivery.Status
 Check = Callable[[Delivery], bool]
+OPEN = [Status.PENDING, Status.INCOMPLETE]
 
 
 def has_no_manifest(delivery: Delivery) -> bool:
@@ -29,7 +30,7 @@ def publish_pending(deliveries: QuerySet[Delivery], unchanged: Check = has_no_ma
     not_loaded = DeliveryFile.objects.filter(
         delivery=OuterRef("pk"), source_file__status=SourceFile.Status.NEW
     )
-    open_ones = deliveries.filter(~Exists(not_loaded), status__in=[Status.PENDING, Status.INCOMPLETE])
+    open_ones = deliveries.filter(~Exists(not_loaded), status__in=OPEN)
     ready = [
         delivery for delivery in open_ones.order_by("delivered_at", "snapshot_id") if settle(delivery.pk)
     ]
@@ -46,7 +47,7 @@ def settle(delivery_id: int) -> bool:
     """Bring an open delivery's status and reason up to date; True where it can be published."""
     scope = _locked_scope(delivery_id)
     delivery = Delivery.objects.get(pk=delivery_id, scope=scope)
-    if delivery.status not in {Status.PENDING, Status.INCOMPLETE}:
+    if delivery.status not in OPEN:
         return False
     files = list(delivery.files.select_related("layout"))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
@@ -89,8 +90,8 @@ def publish(delivery_id: int) -> bool:
 
 
 def overtake(newest: Delivery) -> None:
-    """Older open deliveries of the same scope end superseded and unpublished. In a transaction."""
-    for older in Delivery.objects.filter(scope=newest.scope, status__in=[Status.PENDING, Status.INCOMPLETE]):
+    """Older open deliveries of the same scope, which is locked, end superseded and unpublished."""
+    for older in Delivery.objects.filter(scope=newest.scope_id, status__in=OPEN):
         if _order(older) < _order(newest):
             _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
 
@@ -133,7 +134,7 @@ def _published_by_key(scope: DeliveryScope) -> list[Delivery]:
 
 def _supersede(delivery: Delivery, at: datetime, reason: str = "") -> None:
     delivery.status, delivery.superseded_at, delivery.reason = Status.SUPERSEDED, at, reason
-    delivery.save()
+    delivery.save(update_fields=["status", "superseded_at", "reason"])
 
 
 def _clock() -> datetime:

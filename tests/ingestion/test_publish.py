@@ -6,10 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import pytest
 from django.db import connection, transaction
 
+from ingestion.deliveries.by_folder import observe_folders
 from ingestion.models import Delivery, DeliveryScope, SourceFile
 from ingestion.publish import publish, publish_of_file, publish_pending
 from tests.billing.raw_rows import one, second_session
@@ -32,6 +34,7 @@ pytestmark = [
     pytest.mark.usefixtures("raw_database"),
 ]
 KEY = "exports/lines/one.csv.gz"
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def times(delivery: Delivery) -> tuple[datetime | None, datetime | None]:
     return delivery.published_at, delivery.superseded_at
 
 
-def closing_connection(work: Callable[[], bool]) -> bool:
+def closing_connection(work: Callable[[], T]) -> T:
     try:
         return work()
     finally:
@@ -221,6 +224,26 @@ def test_two_threads_that_publish_at_once_leave_the_newer_current(
         pass
     assert any(future.result() for future in futures)
     assert statuses(scope) == {"old": "SUPERSEDED", "new": "CURRENT"}
+
+
+def test_a_folder_found_while_the_one_before_is_published_leaves_that_one_current(
+    raw_database: None,
+) -> None:
+    export = an_export(a_connection(), mode="create_new", without_manifests=True)
+    scope = a_scope(export)
+    old = a_delivery(scope, ingested(export), snapshot="old")
+    folder = "exports/new/20260301-20260401/2026-03-05T12:00:00.000Z-new"
+    a_file(export, key=f"{folder}/new-00001.csv.gz", last_modified=NOON + timedelta(minutes=1))
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert publish(old.pk)
+            future = pool.submit(closing_connection, partial(observe_folders, export.connection))
+            wait_until_sessions_wait(1)
+        future.result()
+    published_at, superseded_at = times(old)
+    assert (old.status, superseded_at) == ("CURRENT", None)
+    assert published_at is not None
+    assert Delivery.objects.exclude(pk=old.pk).get().status == "PENDING"
 
 
 def test_two_threads_that_publish_one_delivery_publish_it_once(scope: DeliveryScope) -> None:
