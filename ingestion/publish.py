@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.models import ColumnLayout
 from ingestion.drift import note_columns
 from ingestion.events.facts import delivery_published
 from ingestion.models import Delivery, DeliveryFile, DeliveryScope, SourceFile
@@ -14,6 +15,10 @@ from ingestion.restatements import compare
 
 Status = Delivery.Status
 Check = Callable[[Delivery], bool]
+OPEN = [Status.PENDING, Status.INCOMPLETE]
+FAILED = Q(source_file__status=SourceFile.Status.FAILED)
+STATE_OF_FILE = ("status", "next_retry_at", "error_code", "skip_reason", "layout")
+BLOCKED = FAILED & Q(source_file__next_retry_at=None) | Q(source_file__status=SourceFile.Status.SKIPPED)
 
 
 def has_no_manifest(delivery: Delivery) -> bool:
@@ -26,13 +31,8 @@ def publish_pending(deliveries: QuerySet[Delivery], unchanged: Check = has_no_ma
 
     `unchanged` is asked outside any transaction: does the bucket still hold the delivery's manifest?
     """
-    not_loaded = DeliveryFile.objects.filter(
-        delivery=OuterRef("pk"), source_file__status=SourceFile.Status.NEW
-    )
-    open_ones = deliveries.filter(~Exists(not_loaded), status__in=[Status.PENDING, Status.INCOMPLETE])
-    ready = [
-        delivery for delivery in open_ones.order_by("delivered_at", "snapshot_id") if settle(delivery.pk)
-    ]
+    in_order = _to_settle(deliveries).order_by("delivered_at", "snapshot_id")
+    ready = [delivery for delivery in in_order if settle(delivery.pk)]
     return sum(publish(delivery.pk) for delivery in ready if unchanged(delivery))
 
 
@@ -46,16 +46,18 @@ def settle(delivery_id: int) -> bool:
     """Bring an open delivery's status and reason up to date; True where it can be published."""
     scope = _locked_scope(delivery_id)
     delivery = Delivery.objects.get(pk=delivery_id, scope=scope)
-    if delivery.status not in {Status.PENDING, Status.INCOMPLETE}:
+    if delivery.status not in OPEN:
         return False
-    if scope.key and scope.export.has_manifests:
-        _supersede(delivery, _clock(), "The export's manifests say what is complete: not by key any more.")
+    # An older one that a manifest lists is loaded still where all history is: discovery looks for its files.
+    if not delivery.manifest_key and (why := _outlived(delivery, scope, _current(scope))):
+        _supersede(delivery, _clock(), why)
         return False
-    files = list(delivery.files.select_related("layout"))
+    files = list(delivery.files.only("key", *STATE_OF_FILE))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
         return False  # what is missing is the listing's to say
     against = _against(files)
-    status = Status.INCOMPLETE if against else Status.PENDING
+    alarm = against and not (scope.key and _newer_is_open(delivery))
+    status = Status.INCOMPLETE if alarm else Status.PENDING
     if (delivery.status, delivery.reason) != (status, against):
         delivery.status, delivery.reason = status, against
         delivery.save(update_fields=["status", "reason"])
@@ -73,19 +75,20 @@ def publish(delivery_id: int) -> bool:
     delivery = Delivery.objects.get(pk=delivery_id)
     if delivery.status != Status.PENDING or not _all_ingested(delivery):
         return False
-    if scope.key and scope.export.has_manifests:
-        return False  # its manifests say what is complete: never again by key
-    current = Delivery.objects.filter(scope=scope, status=Status.CURRENT).first()
-    if current and _order(current) > _order(delivery):
-        _supersede(delivery, _clock(), "A newer delivery was current already.")
+    current = _current(scope)
+    if why := _outlived(delivery, scope, current):
+        _supersede(delivery, _clock(), why)
         return False
     delivery.restatement = compare(current, delivery) if current else None
     now = _clock()
-    for former in [*([current] if current else []), *_published_by_key(scope)]:
-        _supersede(former, now)
+    if current:
+        _supersede(current, now)
+    for by_key in _by_key(scope):
+        _supersede(by_key, now, "" if by_key.published_at else "Its billing period was published as a whole.")
     delivery.status, delivery.published_at, delivery.reason = Status.CURRENT, now, ""
     delivery.save()
-    overtake(delivery)
+    if scope.key:
+        overtake(delivery)
     note_columns(delivery)
     write_delivery_receipt(delivery)
     delivery_published(delivery, current)
@@ -93,14 +96,43 @@ def publish(delivery_id: int) -> bool:
 
 
 def overtake(newest: Delivery) -> None:
-    """Older open deliveries of the same scope end superseded and unpublished. The scope is locked."""
-    for older in Delivery.objects.filter(scope=newest.scope, status__in=[Status.PENDING, Status.INCOMPLETE]):
+    """Older open deliveries of the same scope, which is locked, end superseded and unpublished."""
+    for older in Delivery.objects.filter(scope=newest.scope_id, status__in=OPEN):
         if _order(older) < _order(newest):
             _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
 
 
 def _locked_scope(delivery_id: int) -> DeliveryScope:
-    return DeliveryScope.objects.select_for_update(no_key=True).get(deliveries=delivery_id)
+    scopes = DeliveryScope.objects.select_related("export").select_for_update(no_key=True, of=("self",))
+    return scopes.get(deliveries=delivery_id)
+
+
+def _to_settle(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """The open ones of which settle() may say something new: not those whose files wait for their load."""
+    held = DeliveryFile.objects.filter(delivery=OuterRef("pk"))
+    new = Exists(held.filter(source_file__status=SourceFile.Status.NEW))
+    waits_for_retry = Exists(held.filter(FAILED)) & ~Exists(held.filter(BLOCKED))
+    read = deliveries.filter(~new, status__in=OPEN, listed_keys__isnull=False)
+    return read.exclude(waits_for_retry, status=Status.PENDING)
+
+
+def _current(scope: DeliveryScope) -> Delivery | None:
+    return Delivery.objects.filter(scope=scope, status=Status.CURRENT).first()
+
+
+def _outlived(delivery: Delivery, scope: DeliveryScope, current: Delivery | None) -> str:
+    """Why it can never be published any more, whatever becomes of its files; '' where it can."""
+    if scope.key and scope.export.has_manifests:
+        return "Its export has manifests, which say what is complete."
+    if current and _order(current) > _order(delivery):
+        return "A newer delivery was current already."
+    return ""
+
+
+def _newer_is_open(delivery: Delivery) -> bool:
+    """Is a newer one on its way, which tells how its key fares? This one may come back all the same."""
+    others = Delivery.objects.filter(scope=delivery.scope_id, status__in=OPEN)
+    return any(_order(other) > _order(delivery) for other in others)
 
 
 def _all_ingested(delivery: Delivery) -> bool:
@@ -120,19 +152,22 @@ def _against(files: list[SourceFile]) -> str:
             return f"A file failed for good ({file.error_code}): {file.key}"
         if file.status == SourceFile.Status.SKIPPED:
             return f"{file.get_skip_reason_display()}: {file.key}"
-    headers = {tuple(file.layout.names) for file in files if file.layout and file.layout.names}
+    layouts = {file.layout_id for file in files if file.layout_id}
+    named = ColumnLayout.objects.filter(pk__in=layouts).exclude(names=[]).values_list("names", flat=True)
+    headers = {tuple(names) for names in named} if len(layouts) > 1 else ()
     return "The headers of its parts disagree." if len(headers) > 1 else ""
 
 
-def _published_by_key(scope: DeliveryScope) -> list[Delivery]:
-    """Current deliveries of single keys that a delivery of the whole period replaces."""
+def _by_key(scope: DeliveryScope) -> list[Delivery]:
+    """Current and open deliveries of single keys that a delivery of the whole period replaces."""
     if scope.key:
         return []
     by_key = DeliveryScope.objects.filter(
         export=scope.export_id, billing_period_start=scope.billing_period_start
     ).exclude(key="")
     locked = by_key.select_for_update(no_key=True).order_by("pk")
-    return list(Delivery.objects.filter(scope__in=[one.pk for one in locked], status=Status.CURRENT))
+    live = [*OPEN, Status.CURRENT]
+    return list(Delivery.objects.filter(scope__in=[one.pk for one in locked], status__in=live))
 
 
 def _supersede(delivery: Delivery, at: datetime, reason: str = "") -> None:

@@ -5,8 +5,9 @@ from datetime import date, datetime
 
 from django.db import transaction
 
+from ingestion.deliveries.entering import locked_scope
 from ingestion.layouts.keys import Mode, classify
-from ingestion.models import ClientConnection, Delivery, DeliveryFile, DeliveryScope, Export, SourceFile
+from ingestion.models import ClientConnection, Delivery, DeliveryFile, Export, SourceFile
 from ingestion.pipeline.update_registry import skip_older, want
 from ingestion.publish import overtake
 
@@ -43,9 +44,7 @@ def _written(files: list[SourceFile]) -> datetime:
 
 @transaction.atomic
 def _deliver(export: Export, period: date, snapshot: str, files: list[SourceFile]) -> None:
-    scope, _ = DeliveryScope.objects.get_or_create(export=export, billing_period_start=period, key="")
-    # As it is published, too: what is overtaken below is read after whoever publishes it now.
-    DeliveryScope.objects.select_for_update(no_key=True).get(pk=scope.pk)
+    scope = locked_scope(export, period)
     delivery, new = Delivery.objects.get_or_create(
         scope=scope, snapshot_id=snapshot, delivered_at=_written(files), defaults={"reason": UNKNOWABLE}
     )

@@ -1,6 +1,7 @@
 """Delivery rows: entered once, linked to their files, and what they mean for the files of older ones."""
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 from django.utils import timezone
 
@@ -19,10 +20,7 @@ NOT_LOADED = "Older than the current delivery when it was found: not loaded."
 
 def enter(listed: ListedManifest, export: Export, snapshot_id: str, keys: Iterable[str] | None) -> Delivery:
     """The delivery of this version of a manifest, made if new; its scope is locked. In a transaction."""
-    scope, _ = DeliveryScope.objects.get_or_create(
-        export=export, billing_period_start=listed.facts.period_start, key=""
-    )
-    DeliveryScope.objects.select_for_update(no_key=True).get(pk=scope.pk)
+    scope = locked_scope(export, listed.facts.period_start)
     delivery, _ = Delivery.objects.get_or_create(
         scope=scope,
         delivered_at=listed.file.last_modified,
@@ -34,6 +32,12 @@ def enter(listed: ListedManifest, export: Export, snapshot_id: str, keys: Iterab
         },
     )
     return delivery
+
+
+def locked_scope(export: Export, period: date | None) -> DeliveryScope:
+    """The scope of a billing period, made if new, and locked: nothing is published meanwhile."""
+    scope, _ = DeliveryScope.objects.get_or_create(export=export, billing_period_start=period, key="")
+    return DeliveryScope.objects.select_for_update(no_key=True).get(pk=scope.pk)
 
 
 def hold_back(delivery: Delivery, reason: str) -> None:

@@ -47,10 +47,7 @@ def compare_registry(connection: ClientConnection, report: Report) -> None:
             f"file {receipt.source_file_id}" if receipt.kind == "FILE" else f"delivery {receipt.delivery_id}"
         )
         report.differs("gone", f"Receipt {receipt.sequence} is of {what}, which is gone.")
-    received = Exists(Receipt.objects.filter(delivery=OuterRef("pk")))
-    deliveries = Delivery.objects.filter(scope__export__connection=connection)
-    published = deliveries.filter(Q(published_at__isnull=False) | received)
-    for delivery in published.select_related("scope__export").order_by("pk").iterator():
+    for delivery in _with_receipts_or_published(connection).iterator():
         _compare_delivery(delivery, report)
 
 
@@ -59,6 +56,14 @@ def with_receipts_or_rows(connection: ClientConnection) -> QuerySet[SourceFile]:
     received = Exists(Receipt.objects.filter(source_file=OuterRef("pk")))
     files = connection.files.filter(Q(status=SourceFile.Status.INGESTED) | received)
     return files.select_related("connection", "layout").order_by("pk")
+
+
+def _with_receipts_or_published(connection: ClientConnection) -> QuerySet[Delivery]:
+    received = Exists(Receipt.objects.filter(delivery=OuterRef("pk")))
+    deliveries = Delivery.objects.filter(
+        Q(published_at__isnull=False) | received, scope__export__connection=connection
+    )
+    return deliveries.select_related("scope__export").order_by("pk")
 
 
 def _compare_link(before: Head, receipt: Receipt, report: Report) -> None:

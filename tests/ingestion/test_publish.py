@@ -6,11 +6,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from ingestion.models import Delivery, DeliveryScope, SourceFile
+from ingestion import tasks
+from ingestion.deliveries.by_folder import observe_folders
+from ingestion.models import Delivery, DeliveryScope, Event, SourceFile
 from ingestion.publish import publish, publish_of_file, publish_pending
 from tests.billing.raw_rows import one, second_session
 from tests.builders import ClientUnderTest, csv_gz
@@ -23,7 +27,6 @@ from tests.ingestion.registered import (
     a_scope,
     an_export,
     become_ingested,
-    failed,
     ingested,
 )
 from tests.waiting import until
@@ -33,6 +36,7 @@ pytestmark = [
     pytest.mark.usefixtures("raw_database"),
 ]
 KEY = "exports/lines/one.csv.gz"
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -49,11 +53,20 @@ def times(delivery: Delivery) -> tuple[datetime | None, datetime | None]:
     return delivery.published_at, delivery.superseded_at
 
 
-def closing_connection(work: Callable[[], bool]) -> bool:
+def closing_connection(work: Callable[[], T]) -> T:
     try:
         return work()
     finally:
         connection.close()
+
+
+@contextmanager
+def while_loading(file: SourceFile) -> Iterator[None]:
+    """Another session holds the file's lock, as its load does."""
+    with second_session() as loader:
+        loader.execute("SELECT FROM ingestion_sourcefile WHERE id = %s FOR NO KEY UPDATE", [file.pk])
+        yield
+        loader.rollback()
 
 
 @contextmanager
@@ -146,9 +159,10 @@ def test_a_delivery_of_a_period_supersedes_the_keys_of_the_same_export_and_perio
     )
     by_key = {each: a_delivery(each) for each in (same, later, other)}
     publish_pending(Delivery.objects.all())
+    a_delivery(same, a_file(scope.export), minute=1, snapshot="open")
     whole = a_delivery(scope, minute=-5)
     assert publish(whole.pk)
-    assert statuses(same) == {"s": "SUPERSEDED"}
+    assert statuses(same) == {"s": "SUPERSEDED", "open": "SUPERSEDED"}
     assert times(by_key[same])[1] == times(whole)[0], "as_of() sees one of both at every moment"
     assert statuses(later) == statuses(other) == statuses(scope) == {"s": "CURRENT"}
 
@@ -157,23 +171,15 @@ def test_an_export_that_has_manifests_is_never_published_by_key_again(scope: Del
     by_key = DeliveryScope.objects.create(export=scope.export, key="a.csv", billing_period_start=MARCH)
     scope.export.has_manifests = True
     scope.export.save()
-    delivery = a_delivery(by_key, a_file(scope.export, key="a.csv"))
-    assert not publish(delivery.pk)
-    become_ingested(SourceFile.objects.get(key="a.csv"))
+    a_delivery(by_key, ingested(scope.export))
     assert publish_pending(Delivery.objects.all()) == 0
-    assert statuses(by_key) == {"s": "SUPERSEDED"}, "it does not wait for ever"
-    assert times(delivery)[0] is None
-
-
-def test_an_older_delivery_that_cannot_be_complete_does_not_stay_open_beside_a_newer_one(
-    scope: DeliveryScope,
-) -> None:
-    broken = failed(scope.export)
-    a_delivery(scope, broken, snapshot="old")
-    publish_pending(Delivery.objects.all())
-    assert statuses(scope) == {"old": "INCOMPLETE"}
-    publish(a_delivery(scope, ingested(scope.export), minute=1, snapshot="new").pk)
-    assert statuses(scope) == {"old": "SUPERSEDED", "new": "CURRENT"}
+    assert statuses(by_key) == {"s": "SUPERSEDED"}
+    direct = a_delivery(by_key, minute=1, snapshot="direct")
+    assert not publish(direct.pk)
+    assert statuses(by_key)["direct"] == "SUPERSEDED"
+    with CaptureQueriesContext(connection) as asked:
+        publish_pending(Delivery.objects.all())
+    assert len(asked) == 1, "what has ended is not looked at again"
 
 
 def test_a_delivery_of_no_files_is_complete(scope: DeliveryScope) -> None:
@@ -239,6 +245,26 @@ def test_two_threads_that_publish_at_once_leave_the_newer_current(
     assert statuses(scope) == {"old": "SUPERSEDED", "new": "CURRENT"}
 
 
+def test_a_folder_found_while_the_one_before_is_published_leaves_that_one_current(
+    raw_database: None,
+) -> None:
+    export = an_export(a_connection(), mode="create_new", without_manifests=True)
+    scope = a_scope(export)
+    old = a_delivery(scope, ingested(export), snapshot="old")
+    folder = "exports/new/20260301-20260401/2026-03-05T12:00:00.000Z-new"
+    a_file(export, key=f"{folder}/new-00001.csv.gz", last_modified=NOON + timedelta(minutes=1))
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert publish(old.pk)
+            future = pool.submit(closing_connection, partial(observe_folders, export.connection))
+            wait_until_sessions_wait(1)
+        future.result()
+    published_at, superseded_at = times(old)
+    assert (old.status, superseded_at) == ("CURRENT", None)
+    assert published_at is not None
+    assert Delivery.objects.exclude(pk=old.pk).get().status == "PENDING"
+
+
 def test_two_threads_that_publish_one_delivery_publish_it_once(scope: DeliveryScope) -> None:
     delivery = a_delivery(scope, ingested(scope.export))
     with while_waiting_for(scope, *[partial(publish, delivery.pk)] * 2) as futures:
@@ -280,6 +306,85 @@ def test_a_key_that_returns_to_an_earlier_version_is_current_again_without_a_loa
     assert SourceFile.objects.count() == 2
     assert held[2][0].attempts.count() == 1
     assert one('SELECT "values" FROM billing_rows_current') == (["A"],)
+
+
+def put(client: ClientUnderTest, body: bytes, minute: int) -> None:
+    client.account.put_object(KEY, body, at=NOON + timedelta(minutes=minute))
+
+
+def test_a_version_that_could_not_be_loaded_ends_with_the_good_one_after_it(
+    client_under_test: ClientUnderTest,
+) -> None:
+    put(client_under_test, csv_gz("a\n1\n")[:-9], 0)
+    client_under_test.ingest()
+    put(client_under_test, csv_gz("a\n2\n"), 1)
+    client_under_test.ingest()
+    assert [delivery.status for delivery in Delivery.objects.order_by("pk")] == ["SUPERSEDED", "CURRENT"]
+    tasks.sweep()
+    assert not Event.objects.filter(kind="delivery.incomplete").exists()
+
+
+def test_a_version_replaced_before_its_load_is_no_alarm_while_the_next_one_waits(
+    client_under_test: ClientUnderTest,
+) -> None:
+    for minute, text in enumerate(["a\n1\n", "a\n2\n"]):
+        put(client_under_test, csv_gz(text), minute)
+        client_under_test.discover()
+    tasks.sweep()
+    first, second = Delivery.objects.order_by("pk")
+    assert (first.status, second.status) == ("PENDING", "PENDING")
+    assert first.reason == f"Replaced before it was read: {KEY}"
+    assert not Event.objects.filter(kind="delivery.incomplete").exists()
+    client_under_test.load_all()
+    assert [delivery.status for delivery in Delivery.objects.order_by("pk")] == ["SUPERSEDED", "CURRENT"]
+
+
+def test_a_version_that_is_back_because_the_bad_one_after_it_was_deleted_is_shown(
+    client_under_test: ClientUnderTest,
+) -> None:
+    # As where a version of a versioned object is deleted: the older one has its LastModified still.
+    good = csv_gz("a\n1\n")
+    put(client_under_test, good, 0)
+    client_under_test.discover()
+    put(client_under_test, good[:-9], 1)
+    client_under_test.ingest()
+    put(client_under_test, good, 0)
+    client_under_test.ingest()
+    assert one('SELECT "values" FROM billing_rows_current') == (["1"],)
+
+
+def test_a_version_loaded_while_the_next_one_was_found_is_shown_until_that_one_is_loaded(
+    client_under_test: ClientUnderTest,
+) -> None:
+    put(client_under_test, csv_gz("a\n1\n"), 0)
+    client_under_test.discover()
+    file = client_under_test.file(KEY)
+    with while_loading(file):
+        put(client_under_test, csv_gz("a\n2\n"), 1)
+        client_under_test.discover()
+    become_ingested(file)
+    assert publish_of_file(file.pk) == 1
+    client_under_test.load_all()
+    assert [delivery.status for delivery in Delivery.objects.order_by("pk")] == ["SUPERSEDED", "CURRENT"]
+
+
+def test_leftovers_of_a_key_whose_newer_version_is_current_end_with_the_next_sweep() -> None:
+    export = an_export(a_connection())
+    by_key = DeliveryScope.objects.create(export=export, key="a.csv")
+    assert publish(a_delivery(by_key, ingested(export), minute=1, snapshot="new").pk)
+    replaced = a_file(export, status="SKIPPED", skip_reason="REPLACED")
+    a_delivery(by_key, replaced, snapshot="old", status="INCOMPLETE", reason="Replaced before it was read")
+    tasks.sweep()
+    assert statuses(by_key) == {"old": "SUPERSEDED", "new": "CURRENT"}
+    assert not Event.objects.filter(kind="delivery.incomplete").exists()
+
+
+def test_a_delivery_that_only_waits_for_a_retry_is_not_looked_at_again(scope: DeliveryScope) -> None:
+    retried = a_file(scope.export, status="FAILED", error_code="aws_unavailable", next_retry_at=NOON)
+    a_delivery(scope, retried)
+    with CaptureQueriesContext(connection) as asked:
+        publish_pending(Delivery.objects.all())
+    assert len(asked) == 1
 
 
 def test_a_listing_that_says_nothing_new_makes_no_delivery(client_under_test: ClientUnderTest) -> None:

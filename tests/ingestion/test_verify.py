@@ -143,7 +143,7 @@ TAMPERINGS = {
         "published_at of delivery",
     ),
     "that a delivery was published": (
-        "UPDATE ingestion_delivery SET status = 'SUPERSEDED', published_at = NULL, superseded_at = now()",
+        "UPDATE ingestion_delivery SET published_at = NULL, status = 'SUPERSEDED', superseded_at = now()",
         {"registry"},
         "published_at of delivery",
     ),
