@@ -16,6 +16,7 @@ from ingestion.restatements import compare
 Status = Delivery.Status
 Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
+LIVE = [*OPEN, Status.CURRENT]
 FAILED = Q(source_file__status=SourceFile.Status.FAILED)
 STATE_OF_FILE = ("status", "next_retry_at", "error_code", "skip_reason", "layout")
 BLOCKED = FAILED & Q(source_file__next_retry_at=None) | Q(source_file__status=SourceFile.Status.SKIPPED)
@@ -49,15 +50,16 @@ def settle(delivery_id: int) -> bool:
     if delivery.status not in OPEN:
         return False
     # An older one that a manifest lists is loaded still where all history is: discovery looks for its files.
-    if not delivery.manifest_key and (why := _outlived(delivery, scope, _current(scope))):
+    newer = [] if delivery.manifest_key else _newer(delivery)
+    if why := _outlived(scope, newer):
         _supersede(delivery, _clock(), why)
         return False
     files = list(delivery.files.only("key", *STATE_OF_FILE))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
         return False  # what is missing is the listing's to say
     against = _against(files)
-    alarm = against and not (scope.key and _newer_is_open(delivery))
-    status = Status.INCOMPLETE if alarm else Status.PENDING
+    # A newer version of a key tells how the key fares. This one may come back all the same.
+    status = Status.INCOMPLETE if against and not (scope.key and newer) else Status.PENDING
     if (delivery.status, delivery.reason) != (status, against):
         delivery.status, delivery.reason = status, against
         delivery.save(update_fields=["status", "reason"])
@@ -75,10 +77,10 @@ def publish(delivery_id: int) -> bool:
     delivery = Delivery.objects.get(pk=delivery_id)
     if delivery.status != Status.PENDING or not _all_ingested(delivery):
         return False
-    current = _current(scope)
-    if why := _outlived(delivery, scope, current):
+    if why := _outlived(scope, _newer(delivery)):
         _supersede(delivery, _clock(), why)
         return False
+    current = Delivery.objects.filter(scope=scope, status=Status.CURRENT).first()
     delivery.restatement = compare(current, delivery) if current else None
     now = _clock()
     if current:
@@ -103,8 +105,7 @@ def overtake(newest: Delivery) -> None:
 
 
 def _locked_scope(delivery_id: int) -> DeliveryScope:
-    scopes = DeliveryScope.objects.select_related("export").select_for_update(no_key=True, of=("self",))
-    return scopes.get(deliveries=delivery_id)
+    return DeliveryScope.objects.select_for_update(no_key=True).get(deliveries=delivery_id)
 
 
 def _to_settle(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -116,23 +117,19 @@ def _to_settle(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return read.exclude(waits_for_retry, status=Status.PENDING)
 
 
-def _current(scope: DeliveryScope) -> Delivery | None:
-    return Delivery.objects.filter(scope=scope, status=Status.CURRENT).first()
+def _newer(delivery: Delivery) -> list[Delivery]:
+    """Those of its scope, open or current, that are newer."""
+    others = Delivery.objects.filter(scope=delivery.scope_id, status__in=LIVE)
+    return [other for other in others if _order(other) > _order(delivery)]
 
 
-def _outlived(delivery: Delivery, scope: DeliveryScope, current: Delivery | None) -> str:
-    """Why it can never be published any more, whatever becomes of its files; '' where it can."""
+def _outlived(scope: DeliveryScope, newer: list[Delivery]) -> str:
+    """Why a delivery can never be published any more, whatever becomes of its files; '' where it can."""
     if scope.key and scope.export.has_manifests:
         return "Its export has manifests, which say what is complete."
-    if current and _order(current) > _order(delivery):
+    if any(other.status == Status.CURRENT for other in newer):
         return "A newer delivery was current already."
     return ""
-
-
-def _newer_is_open(delivery: Delivery) -> bool:
-    """Is a newer one on its way, which tells how its key fares? This one may come back all the same."""
-    others = Delivery.objects.filter(scope=delivery.scope_id, status__in=OPEN)
-    return any(_order(other) > _order(delivery) for other in others)
 
 
 def _all_ingested(delivery: Delivery) -> bool:
@@ -166,8 +163,7 @@ def _by_key(scope: DeliveryScope) -> list[Delivery]:
         export=scope.export_id, billing_period_start=scope.billing_period_start
     ).exclude(key="")
     locked = by_key.select_for_update(no_key=True).order_by("pk")
-    live = [*OPEN, Status.CURRENT]
-    return list(Delivery.objects.filter(scope__in=[one.pk for one in locked], status__in=live))
+    return list(Delivery.objects.filter(scope__in=[one.pk for one in locked], status__in=LIVE))
 
 
 def _supersede(delivery: Delivery, at: datetime, reason: str = "") -> None:

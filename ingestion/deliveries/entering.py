@@ -9,10 +9,9 @@ from ingestion.deliveries.manifest_objects import ListedManifest
 from ingestion.models import Delivery, DeliveryFile, DeliveryScope, Export, SourceFile
 from ingestion.pipeline.list_files import RemoteFile
 from ingestion.pipeline.update_registry import skip_older
-from ingestion.publish import overtake
+from ingestion.publish import LIVE, OPEN, overtake
 
 Status = Delivery.Status
-LIVE = [Status.PENDING, Status.INCOMPLETE, Status.CURRENT]
 # In the reasons of what is most often whole at the next look.
 BEING_DELIVERED = "AWS is delivering"
 NOT_LOADED = "Older than the current delivery when it was found: not loaded."
@@ -42,13 +41,13 @@ def locked_scope(export: Export, period: date | None) -> DeliveryScope:
 
 def hold_back(delivery: Delivery, reason: str) -> None:
     """INCOMPLETE, unless it was published or overtaken meanwhile. In a transaction."""
-    open_one = Delivery.objects.filter(pk=delivery.pk, status__in=[Status.PENDING, Status.INCOMPLETE])
+    open_one = Delivery.objects.filter(pk=delivery.pk, status__in=OPEN)
     open_one.update(status=Status.INCOMPLETE, reason=reason)
 
 
 def never_load(delivery: Delivery) -> None:
     """SUPERSEDED and unpublished: it was there, and was not loaded. In a transaction."""
-    open_one = Delivery.objects.filter(pk=delivery.pk, status__in=[Status.PENDING, Status.INCOMPLETE])
+    open_one = Delivery.objects.filter(pk=delivery.pk, status__in=OPEN)
     open_one.update(status=Status.SUPERSEDED, superseded_at=timezone.now(), reason=NOT_LOADED)
 
 
