@@ -7,7 +7,7 @@ from typing import Literal
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from ingestion.errors import AccessError
+from ingestion.errors import AccessError, ClockSkew, NoIdentity
 from ingestion.events.facts import access_lost
 from ingestion.models import AccessCheck, ClientConnection, DiscoveryRun
 
@@ -63,6 +63,11 @@ def reachable() -> QuerySet[ClientConnection]:
     return enabled.alias(refused_with=newest).exclude(refused_with__in=AccessError.codes())
 
 
+def refused_codes() -> set[str]:
+    """By which the client's account refuses KCX; not those of KCX's own identity and clock."""
+    return AccessError.codes() - {NoIdentity.code, ClockSkew.code}
+
+
 def note_check(check: AccessCheck) -> None:
     """Tell, once, where this check is the first to find that access was lost. In a transaction."""
     if check.outcome != AccessCheck.Outcome.FAILED:
@@ -86,7 +91,7 @@ def note_discovery(run: DiscoveryRun) -> None:
     if not (check.let_in if check else connection.enabled):
         return
     # What else went wrong says nothing about access.
-    telling = Q(outcome=DiscoveryRun.Outcome.SUCCEEDED) | Q(error_code__in=AccessError.codes())
+    telling = Q(outcome=DiscoveryRun.Outcome.SUCCEEDED) | Q(error_code__in=refused_codes())
     before = _discoveries_since(connection, check).filter(telling, pk__lt=run.pk).first()
     if before is None or not _is_refused(before):
         _tell(connection, f"discovery {run.pk}", run.error_code, run.error_message)
@@ -134,4 +139,4 @@ def _discoveries_since(connection: ClientConnection, check: AccessCheck | None) 
 
 
 def _is_refused(run: DiscoveryRun) -> bool:
-    return run.error_code in AccessError.codes()
+    return run.error_code in refused_codes()

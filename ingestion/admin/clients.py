@@ -38,6 +38,18 @@ class ClientAdmin(NeverDeleted):
     list_filter = ["enabled"]
     search_fields = ["name"]
 
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        """Save, and record who made the client, or changed what."""
+        super().save_model(request, obj, form, change)
+        changed = {
+            name: {"before": str(form.initial.get(name, "")), "after": str(form.cleaned_data[name])}
+            for name in form.changed_data
+        }
+        if changed:
+            action = "change client" if change else "add client"
+            record(request.user.get_username(), action, detail={"client": obj.pk, **changed})
+
 
 @admin.register(ClientConnection)
 class ClientConnectionAdmin(NeverDeleted):

@@ -43,8 +43,12 @@ class _Object:
 
     @property
     def is_registered(self) -> bool:
-        # A key with a NUL cannot be stored: it is counted as unknown, and nothing else can be done.
-        return self.facts.kind not in COUNTED_ONLY and "\0" not in self.file.key
+        return self.facts.kind not in COUNTED_ONLY and not self.has_nul
+
+    @property
+    def has_nul(self) -> bool:
+        """Such a key cannot be stored: the run counts it, and nothing else can be done."""
+        return "\0" in self.file.key
 
 
 class NewFiles:
@@ -88,7 +92,8 @@ class NewFiles:
     def _count(self, item: _Object) -> None:
         self.found.listed += 1
         self.found.listed_bytes += item.file.size
-        self.found.counts["unknown" if item.facts.kind is Kind.IGNORED else item.facts.kind.value] += 1
+        kind = "unknown" if item.facts.kind is Kind.IGNORED else item.facts.kind.value
+        self.found.counts["key with NUL" if item.has_nul else kind] += 1
 
     def _note(self, item: _Object) -> None:
         versions = self._unseen.pop(item.file.key, {})

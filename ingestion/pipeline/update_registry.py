@@ -123,7 +123,7 @@ def record_crash(attempt: LoadAttempt) -> bool:
         attempt,
         Outcome.CRASHED,
         error_code=WorkerCrashed.code,
-        error_message="The worker died during the load.",
+        error_message="The worker died, or lost its database session, during the load.",
     )
     file.queued_at = None
     file.failures += 1
@@ -132,7 +132,7 @@ def record_crash(attempt: LoadAttempt) -> bool:
         if file.status in (Status.NEW, Status.FAILED):
             file.status = Status.FAILED
             file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
-            file.error_message = f"The worker died during {file.failures} loads in a row."
+            file.error_message = f"The worker died, or lost its session, in {file.failures} loads in a row."
     file.save()
     return True
 

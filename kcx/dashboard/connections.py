@@ -10,8 +10,8 @@ from django.db.models import Count, DateTimeField, JSONField, Max, OuterRef, Que
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
+from ingestion.access.state import refused_codes
 from ingestion.cadence import Expectation, expectations
-from ingestion.errors import AccessError
 from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
 from kcx.dashboard.files import Failed, Loading, failed_by_connection, loading_now, waiting_by_connection
 
@@ -47,6 +47,7 @@ class Trouble:
     cause: str
     next_action: str
     is_access: bool = True
+    is_unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,19 @@ class Line:
         """The worst that is true of it."""
         return next(self.states(), State.FRESH)
 
+    @property
+    def _check_failed_matters(self) -> bool:
+        """Of a disabled connection: while it is onboarded, or where the check found its role unsafe."""
+        check = self.check_failed
+        return check is not None and (self.last_ingested_at is None or check.is_unsafe)
+
     def states(self) -> Iterator[State]:
         """All that is true of it, worst first; a disabled one's troubles are left alone."""
         stuck = any(not failed.retrying for failed in self.failed)
         discovery = self.discovery_failed
         true_of_it = {
             State.LOST: self.enabled and bool(self.check_failed or (discovery and discovery.is_access)),
-            State.CHECK_FAILED: not self.enabled and self.last_ingested_at is None and self.check_failed,
+            State.CHECK_FAILED: not self.enabled and self._check_failed_matters,
             State.DISABLED: not self.enabled,
             State.FAILED: stuck,
             State.DISCOVERY_FAILED: discovery and not discovery.is_access,
@@ -180,13 +187,14 @@ def _awaiting() -> dict[int, int]:
 def _check_trouble(check: dict[str, Any] | None) -> Trouble | None:
     if check is None or check["outcome"] != AccessCheck.Outcome.FAILED:
         return None
-    for rung in check["rungs"]:
-        if rung.get("verdict") == "failed":
-            return Trouble(rung.get("cause") or rung.get("title", ""), rung.get("remedy", ""))
+    failed = [rung for rung in check["rungs"] if rung.get("verdict") == "failed"]
+    unsafe = any(rung.get("code") in AccessCheck.EXTERNAL_ID for rung in failed)
+    for rung in failed:
+        return Trouble(rung.get("cause") or rung.get("title", ""), rung.get("remedy", ""), is_unsafe=unsafe)
     return Trouble("The access check failed.", "Verify access again and read its rungs.")
 
 
 def _discovery_trouble(run: dict[str, Any] | None) -> Trouble | None:
     if run is None or run["outcome"] != DiscoveryRun.Outcome.FAILED:
         return None
-    return Trouble(run["cause"], run["next_action"], run["code"] in AccessError.codes())
+    return Trouble(run["cause"], run["next_action"], run["code"] in refused_codes())

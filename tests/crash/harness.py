@@ -105,7 +105,7 @@ class Harness:
         rivals = [self._start("rival", None)] if case.rival else []
         if found.reached:
             found.faults += truth.half_visible(self._connection_id, legitimate)
-            self._break(case.fault, victim)
+            found.reached = self._break(case.fault, victim)
         if case.point and found.reached and case.fault is not Fault.KILL:
             pipe.send("go on")
         for process, _ in ((victim, pipe), *rivals):
@@ -133,7 +133,8 @@ class Harness:
         except EOFError:
             return False  # it raised; its exit status tells
 
-    def _break(self, fault: Fault, victim: ForkServerProcess) -> None:
+    def _break(self, fault: Fault, victim: ForkServerProcess) -> bool:
+        """False where there was nothing to break: no connection to S3 is open at every place."""
         if fault is Fault.KILL and victim.pid:
             os.kill(victim.pid, signal.SIGKILL)
         elif fault is Fault.BACKEND:
@@ -141,7 +142,8 @@ class Harness:
         elif fault is Fault.POSTGRES:
             postgres.restart(self._database)
         elif fault is Fault.S3:
-            self._proxy.cut()
+            return self._proxy.cut() > 0
+        return True
 
     def _ended(self, process: ForkServerProcess) -> list[str]:
         process.join(PATIENCE_SECONDS)

@@ -315,6 +315,18 @@ class TestActions:
             assert (answer.status_code, "/login/" in answer.headers["Location"]) == (302, True)
 
 
+def test_what_is_done_to_a_client_is_recorded(chief: Browser) -> None:
+    chief.post(address(Client, "add"), {"name": "Made here", "enabled": "on"}, secure=True)
+    made = Client.objects.get(name="Made here")
+    chief.post(address(Client, "change", made.pk), {"name": "Made here"}, secure=True)
+    added, changed = StaffAction.objects.order_by("pk")
+    assert (added.action, added.detail["client"]) == ("add client", made.pk)
+    assert (changed.action, changed.detail["enabled"]) == (
+        "change client",
+        {"before": "True", "after": "False"},
+    )
+
+
 class TestNothingIsDeleted:
     def test_no_page_has_a_delete_button_and_a_forged_one_is_refused(self, chief: Browser) -> None:
         for one in one_of_each("kept"):

@@ -92,6 +92,8 @@ def test_a_schedule_of_an_older_release_goes() -> None:
         ({"args": "'halt'"}, "takes_one_number"),
         ({"args": "1, 2"}, "takes_one_number"),
         ({"args": "("}, "takes_one_number"),
+        ({"args": "007"}, "takes_one_number"),
+        ({"args": "9" * 5000}, "takes_one_number"),
         ({"kwargs": "x=1"}, "takes_no_options"),
         ({"hook": "os.system"}, "takes_no_options"),
         ({"intended_date_kwarg": "day"}, "takes_no_options"),

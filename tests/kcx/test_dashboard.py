@@ -110,6 +110,21 @@ class TestEveryState:
         assert line_of(one).state is State.CHECK_FAILED
         assert [entry.kind for entry in attention(lines(), worker_works=True)] == ["Access check failed"]
 
+    def test_a_role_found_unsafe_stays_red_though_the_check_disabled_the_connection(self) -> None:
+        export = an_export(a_connection(enabled=False))
+        a_file(export)
+        a_check(export.connection, "FAILED")
+        assert line_of(export.connection).state is State.DISABLED
+        unsafe = {
+            "code": "external_id_wrong",
+            "verdict": "failed",
+            "cause": "Unsafe.",
+            "remedy": "Mend.",
+        }
+        a_check(export.connection, "FAILED", unsafe)
+        assert line_of(export.connection).state is State.CHECK_FAILED
+        assert attention(lines(), worker_works=True)[0].cause == "Unsafe. Mend."
+
     def test_failed_files_are_red_but_those_that_are_tried_again_are_not(self) -> None:
         export = an_export(a_connection())
         a_file(export, "FAILED", next_retry_at=timezone.now() + timedelta(minutes=5))

@@ -15,12 +15,13 @@ from ingestion import queueing, tasks
 from ingestion.access.check import LOCK_CLASS, close_dead_checks, run_access_check
 from ingestion.access.enabling import disable, enable
 from ingestion.access.state import access_state
-from ingestion.models import AccessCheck, ClientConnection, SourceFile, StaffAction
+from ingestion.models import AccessCheck, ClientConnection, Event, SourceFile, StaffAction
 from ingestion.onboarding import policies_of
 from ingestion.queueing import queue_access_check, queue_due_access_checks
 from kcx.simulated_aws.policies import policy, trust_policy
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
+from tests.faulty_s3 import FaultyAws, answering
 from tests.ingestion.access.conftest import DATA
 from tests.ingestion.registered import an_export, failed
 from tests.refusing_s3 import refusing
@@ -196,6 +197,16 @@ class TestTheState:
         let_kcx_in(delivered)
         checked(delivered)
         assert verdict(delivered) == "passed"
+
+    def test_a_wrong_clock_of_kcx_is_not_lost_access(
+        self, delivered: ClientUnderTest, wire: FaultyAws
+    ) -> None:
+        checked(delivered)
+        wire.ever["ListObjectsV2"] = answering(403, "RequestTimeTooSkewed")
+        assert delivered.discover().error_code == "clock_skew"
+        assert verdict(delivered) == "passed"
+        assert not Event.objects.filter(kind="access.lost").exists()
+        assert not queueing.reachable().exists(), "no load is tried meanwhile"
 
     def test_a_first_check_that_fails_has_lost_nothing(self, delivered: ClientUnderTest) -> None:
         refuse_kcx(delivered)

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ingestion.models import Delivery, Export, SourceFile
+from ingestion.pipeline.identify_new import NewFiles
+from ingestion.pipeline.list_files import RemoteFile
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.server import SimulatedAws
@@ -36,6 +38,14 @@ def test_counts_by_kind_sum_to_the_objects_listed(client_under_test: ClientUnder
     assert sum(run.counts.values()) == run.listed == len(client_under_test.account.list_keys())
     assert run.registered == 3
     assert statuses(client_under_test)["exports/notes.txt"] == ("SKIPPED", "UNKNOWN")
+
+
+def test_a_key_with_a_nul_cannot_be_stored_and_is_counted_as_such(client_under_test: ClientUnderTest) -> None:
+    new = NewFiles(client_under_test.connection)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    new.take([RemoteFile("exports/a\0b.csv", '"e"', 1, at, "STANDARD")])
+    assert new.found.counts == {"key with NUL": 1}
+    assert (new.found.listed, new.found.registered) == (1, 0)
 
 
 def test_a_file_of_an_aws_layout_gets_its_export_and_its_period(client_under_test: ClientUnderTest) -> None:
