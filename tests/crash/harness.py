@@ -101,12 +101,12 @@ class Harness:
         newest = self._deliverer.deliver(case.kind, case.parts)
         legitimate = [*self._shown.values(), newest]
         victim, pipe = self._start("victim", case.point)
-        found.reached = self._wait_for(case, pipe)
+        found.reached = waits = self._wait_for(case, pipe)
         rivals = [self._start("rival", None)] if case.rival else []
         if found.reached:
             found.faults += truth.half_visible(self._connection_id, legitimate)
             found.reached = self._break(case.fault, victim)
-        if case.point and found.reached and case.fault is not Fault.KILL:
+        if case.point and waits and case.fault is not Fault.KILL:
             pipe.send("go on")
         for process, _ in ((victim, pipe), *rivals):
             found.faults += self._ended(process)
