@@ -114,7 +114,7 @@ def test_the_loader_discovers_loads_publishes_retries_and_reprocesses(
     service.deliver(EXPORT, JANUARY, [cur2_parquet(JANUARY, 60, 2)])
     client_under_test.account.put_object("exports/own.csv.gz", csv_gz("a,b\n1,2\n"))
     as_loader(roles, DAY + "work()", connection)
-    assert Delivery.objects.filter(status="SUPERSEDED").count() == 1
+    assert Delivery.objects.filter(status="SUPERSEDED").count() == 2, "the month, and the broken file"
     assert RawRow.objects.count() == 50 + 60 + 1
     assert set(DiscoveryRun.objects.values_list("outcome", flat=True)) == {"SUCCEEDED"}
 
