@@ -6,6 +6,8 @@ import statistics
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from bench import database
 from bench.__main__ import FOLDER, FOREIGN
@@ -79,7 +81,35 @@ def pages() -> list[tuple[str, str]]:
         ("coverage calendar, one connection", f"/admin/coverage/?connection={middle.connection_id}"),
         ("coverage calendar, one client", f"/admin/coverage/?client={middle.connection.client_id}"),
         ("registry, page 1", registry),
-        ("registry, search by key", f"{registry}?q={middle.key}"),
+        *[(f"registry, {told}", f"{registry}?{query}") for told, query in narrowed(middle)],
+    ]
+
+
+def narrowed(file: Any) -> list[tuple[str, str]]:
+    """The registry as staff narrow, sort and page it: (what is done, query of the address)."""
+    period, one = f"period={file.billing_period_start}", f"connection__id__exact={file.connection_id}"
+    return [
+        ("page 200", "p=200"),
+        ("half a million files on", f"id__lt={file.pk}"),
+        ("failed", "status__exact=FAILED"),
+        ("ingested", "status__exact=INGESTED"),
+        ("skipped (none)", "status__exact=SKIPPED"),
+        ("loading now (none)", "loading=yes"),
+        ("one period", period),
+        ("one period, failed", f"{period}&status__exact=FAILED"),
+        ("one connection", one),
+        ("one connection, by key", f"{one}&o=1"),
+        ("one connection, largest first", f"{one}&o=-6"),
+        ("one connection, one period", f"{one}&{period}"),
+        ("one client", f"connection__client__id__exact={file.connection.client_id}"),
+        ("by key", "o=1"),
+        ("by status", "o=2"),
+        ("by period, newest first", "o=-4"),
+        ("most rows first", "o=-5"),
+        ("largest first", "o=-6"),
+        ("search by a part of a key", f"q={file.key}"),
+        ("search by a part no key has", "q=nowhere"),
+        ("search by ETag", f"q={quote(file.etag)}"),
     ]
 
 

@@ -12,10 +12,13 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from ingestion import reruns
+from ingestion.admin.paging import BoundedPaginator
 from ingestion.models import SourceFile
 from ingestion.queueing import queue_loads
 
 FILES_SHOWN = 50
+MOST_FILES = BoundedPaginator.MOST
+TOO_MANY = f"Nothing was done: more than {MOST_FILES:,} files are chosen. Narrow the list first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,11 @@ def ask(
     model_admin: ModelAdmin, request: HttpRequest, files: QuerySet[SourceFile], name: str
 ) -> HttpResponse | None:
     """Ask for the reason; with one, do it, record it, and go back to where the person came from."""
-    chosen = SourceFile.objects.filter(pk__in=list(files.values_list("pk", flat=True)))
+    keys = list(files.order_by().values_list("pk", flat=True)[: MOST_FILES + 1])
+    if len(keys) > MOST_FILES:
+        model_admin.message_user(request, TOO_MANY, messages.ERROR)
+        return None
+    chosen = SourceFile.objects.filter(pk__in=keys)
     if reason := request.POST.get("reason", "").strip():
         _grant(model_admin, request, chosen, WISHES[name], reason)
         only = chosen.first() if chosen.count() == 1 else None

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ingestion.admin.paging import BoundedPaginator
+from ingestion.admin.paging import BoundedChangeList, BoundedPaginator
 from ingestion.admin.times import TimesAdmin
 
 
@@ -14,6 +14,10 @@ class HistoryAdmin(TimesAdmin):
     show_full_result_count = False
     list_per_page = 50
     paginator = BoundedPaginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        """In stretches."""
+        return BoundedChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: rows come from the pipeline."""

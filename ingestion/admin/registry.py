@@ -3,8 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -16,50 +15,11 @@ from ingestion.admin.asking import ask
 from ingestion.admin.file_pages import file_page, passport_page, rows_page
 from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.receipts import verify_against_s3, verify_stored
+from ingestion.admin.registry_filters import LoadingNowFilter, PeriodFilter
 from ingestion.attempts import RUNNING
 from ingestion.models import SourceFile
 
 LONGEST_KEY = 100
-
-
-class PeriodFilter(admin.SimpleListFilter):
-    """The billing periods that occur, newest first."""
-
-    title = "billing period"
-    parameter_name = "period"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """One choice per period."""
-        periods = SourceFile.objects.exclude(billing_period_start=None).values_list(
-            "billing_period_start", flat=True
-        )
-        return [
-            (str(start), f"{start:%Y-%m}") for start in periods.order_by("-billing_period_start").distinct()
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
-        """The files of the chosen period."""
-        if not self.value():
-            return queryset
-        try:
-            return queryset.filter(billing_period_start=self.value())
-        except ValidationError as error:  # an address written by hand
-            raise IncorrectLookupParameters from error
-
-
-class LoadingNowFilter(admin.SimpleListFilter):
-    """Files with a running attempt."""
-
-    title = "loading now"
-    parameter_name = "loading"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """One choice."""
-        return [("yes", "Yes")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
-        """The files that are loading now."""
-        return queryset.filter(RUNNING) if self.value() else queryset
 
 
 @admin.register(SourceFile)

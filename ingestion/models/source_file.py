@@ -115,6 +115,8 @@ class SourceFile(models.Model):
             ),
             models.Index(fields=["connection", "status"], name="sourcefile_connection_status"),
             models.Index(fields=["export", "billing_period_start"], name="sourcefile_export_period"),
+            # The registry's list by billing period, and which periods there are.
+            models.Index(fields=["billing_period_start", "id"], name="sourcefile_period_page"),
             # What readers of the API ask for: a page of a connection's files, and what changed.
             models.Index(fields=["connection", "id"], name="sourcefile_connection_page"),
             models.Index(fields=["changed_at"], name="sourcefile_changed"),
