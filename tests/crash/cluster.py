@@ -20,6 +20,7 @@ from tests.conftest import REPOSITORY
 from tests.crash import postgres, truth
 from tests.crash.delivered import Deliverer, Expected
 from tests.crash.harness import pass_time
+from tests.crash.story import of_crash
 from tests.waiting import until
 
 # Of a restart: the session that ended, the task given out again, and the retry of what failed.
@@ -100,6 +101,9 @@ def _recover(killed: KilledInCluster, dead: LoadAttempt, connection_id: int, new
     else:
         killed.faults.append("late: two ticks did not take the file up again")
     until(lambda: not _waiting() and not OPEN.exists(), "every file is loaded, and the delivery published")
+    dead.refresh_from_db()
+    if dead.outcome != "SUCCEEDED":  # it had committed when the kill came
+        killed.faults += of_crash(dead)
     killed.faults += truth.half_visible(connection_id, [newest])
     killed.faults += truth.unsettled(connection_id, newest)
 

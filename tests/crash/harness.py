@@ -2,11 +2,9 @@
 
 import multiprocessing
 import os
-import random
 import signal
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -18,69 +16,30 @@ from django_q.models import OrmQ
 from ingestion import tasks
 from ingestion.models import ClientConnection, SourceFile
 from tests.crash import postgres, truth
+from tests.crash.cases import AT_ANY_MOMENT, ON_THE_WIRE, Case, Fault
 from tests.crash.delivered import Deliverer, Expected
 from tests.crash.proxy import CuttableProxy
+from tests.crash.story import Witness
 from tests.crash.victim import POINTS, Point, work
 
 # The fork server has Django and boto3 loaded: a victim starts in a moment.
 PROCESSES = multiprocessing.get_context("forkserver")
 PATIENCE_SECONDS = 90.0
-AT_ANY_MOMENT = "any moment"
-# How often a place is passed by a run over one file; others are passed once a file.
-PASSES = {"inside read": 8, "inside parse": 3, "inside COPY": 3, "inside commit": 6, "page listed": 1}
-
-
-class Fault(StrEnum):
-    """What is done to the worker."""
-
-    KILL = "worker killed (SIGKILL)"
-    BACKEND = "its PostgreSQL sessions terminated"
-    POSTGRES = "PostgreSQL restarted"
-    S3 = "its S3 connections cut"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One crash: `moment` in seconds after the start where there is no `point`."""
-
-    fault: Fault
-    kind: str
-    parts: int
-    rival: bool
-    point: tuple[Point, int] | None
-    moment: float
-
-    @property
-    def where(self) -> str:
-        return self.point[0].name if self.point else AT_ANY_MOMENT
 
 
 @dataclass
 class Found:
-    """What came of one case. `reached` is False where the worker had ended before the fault."""
+    """What came of one case. `reached` is False where nothing could be broken any more.
+
+    `cuts`: answers of S3 that were cut. `failed`: attempts that gave up over it.
+    """
 
     case: Case
     reached: bool = False
     ticks: int = 0
+    cuts: int = 0
+    failed: int = 0
     faults: list[str] = field(default_factory=list)
-
-
-def cases(seed: int) -> list[Case]:
-    """Every fault at every place, and at any moment, in an order of their own."""
-    chance = random.Random(seed)
-    places: list[Point | None] = [*POINTS, *[None] * (len(POINTS) // 3)]
-    made = [_case(chance, fault, place) for fault in Fault for place in places]
-    chance.shuffle(made)
-    return made
-
-
-def _case(chance: random.Random, fault: Fault, point: Point | None) -> Case:
-    parts = chance.choice([1, 3])
-    stop = (point, chance.randint(1, PASSES.get(point.name, parts))) if point else None
-    if point and point in POINTS[:5]:
-        stop = (point, 1)
-    kind = chance.choice(["csv.gz", "parquet"])
-    return Case(fault, kind, parts, chance.random() < 0.4, stop, chance.uniform(0, 2))
 
 
 class Harness:
@@ -97,23 +56,29 @@ class Harness:
 
     def run(self, case: Case) -> Found:
         """Deliver, break, recover, compare."""
-        found = Found(case)
+        found, witness = Found(case), Witness(case)
+        witness.before()
         newest = self._deliverer.deliver(case.kind, case.parts)
         legitimate = [*self._shown.values(), newest]
         victim, pipe = self._start("victim", case.point)
         found.reached = waits = self._wait_for(case, pipe)
         rivals = [self._start("rival", None)] if case.rival else []
+        witness.victim, witness.rivals = victim.pid or 0, [one.pid or 0 for one, _ in rivals]
         if found.reached:
             found.faults += truth.half_visible(self._connection_id, legitimate)
-            found.reached = self._break(case.fault, victim)
+            witness.at_the_break()
+            self._break(case, victim)
         if case.point and waits and case.fault is not Fault.KILL:
             pipe.send("go on")
         for process, _ in ((victim, pipe), *rivals):
             found.faults += self._ended(process)
-        postgres.reconnect()
+        self._mend(found)
         found.faults += truth.half_visible(self._connection_id, legitimate)
         found.ticks = self._recover(newest)
         found.faults += truth.unsettled(self._connection_id, newest)
+        if found.reached:
+            found.faults += witness.after()
+            found.failed = witness.failed()
         self._shown[newest.export] = newest
         return found
 
@@ -133,17 +98,23 @@ class Harness:
         except EOFError:
             return False  # it raised; its exit status tells
 
-    def _break(self, fault: Fault, victim: ForkServerProcess) -> bool:
-        """False where there was nothing to break: no connection to S3 is open at every place."""
-        if fault is Fault.KILL and victim.pid:
+    def _break(self, case: Case, victim: ForkServerProcess) -> None:
+        if case.fault is Fault.KILL and victim.pid:
             os.kill(victim.pid, signal.SIGKILL)
-        elif fault is Fault.BACKEND:
+        elif case.fault is Fault.BACKEND:
             postgres.terminate_backends("victim")
-        elif fault is Fault.POSTGRES:
+        elif case.fault is Fault.POSTGRES:
             postgres.restart(self._database)
-        elif fault is Fault.S3:
-            return self._proxy.cut() > 0
-        return True
+        elif case.fault in ON_THE_WIRE:
+            self._proxy.cut(at=case.cut_at, lasting=case.fault is Fault.NO_S3)
+
+    def _mend(self, found: Found) -> None:
+        """All is there again. Where nothing more was asked of S3, nothing was cut."""
+        if found.case.fault in ON_THE_WIRE:
+            found.cuts = self._proxy.hits
+            found.reached = found.cuts > 0
+            self._proxy.heal()
+        postgres.reconnect()
 
     def _ended(self, process: ForkServerProcess) -> list[str]:
         process.join(PATIENCE_SECONDS)

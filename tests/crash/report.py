@@ -20,6 +20,7 @@ def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float
     beside = sum(one.case.rival for one in crashes)
     lines = [
         f"Seed {seed}; {seconds:.0f} s; {len(crashes)} crashes, {beside} of them beside a second worker.",
+        _of_the_wire([one for one in crashes if one.cuts]),
         "",
         "| crashed | crashes | " + " | ".join(KINDS) + " | most ticks to recover |",
         "|---|---:|" + "---:|" * (len(KINDS) + 1),
@@ -34,6 +35,13 @@ def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float
         counted["ticks"] = max((one.ticks for one in of_these), default=0)
         lines.append(_line(name, counted))
     return "\n".join(lines)
+
+
+def _of_the_wire(cut: list[Found]) -> str:
+    answers, failed = sum(one.cuts for one in cut), sum(one.failed > 0 for one in cut)
+    return (
+        f"{answers} answers of S3 were cut in {len(cut)} of them; in {failed} a load gave up for the while."
+    )
 
 
 def _line(name: str, counted: Counter[str]) -> str:

@@ -11,9 +11,10 @@ from django.core.management import call_command
 from kcx.embedded.server import stop
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import new_client
+from tests.crash.cases import cases
 from tests.crash.cluster import kill_in_cluster, restart_beneath_cluster
 from tests.crash.delivered import Deliverer
-from tests.crash.harness import PROCESSES, Found, Harness, cases
+from tests.crash.harness import PROCESSES, Found, Harness
 from tests.crash.proxy import CuttableProxy
 from tests.crash.report import report
 
