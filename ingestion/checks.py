@@ -1,12 +1,15 @@
 """System checks: settings with which KCX would not keep its promises."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connection, transaction
 
 from ingestion.errors import IngestionError
 from ingestion.events import targets
+from ingestion.load_session import WORK_SECONDS, prepare_for_load
 
 # tcp_user_timeout is in milliseconds.
 MOST_SECONDS = {
@@ -14,6 +17,21 @@ MOST_SECONDS = {
     "keepalives_interval": 30,
     "keepalives_count": 6,
     "tcp_user_timeout": 120_000,
+}
+# What the server says of a session, in milliseconds and seconds; one by a Unix socket has no keepalives.
+IN_A_LOAD = """
+SELECT name, setting::bigint FROM pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+   OR starts_with(name, 'tcp_') AND inet_server_addr() IS NOT NULL
+"""
+NEVER = range(1)
+SAFE_IN_A_LOAD = {
+    "statement_timeout": NEVER,
+    "transaction_timeout": NEVER,
+    "tcp_keepalives_idle": range(1, 61),
+    "tcp_keepalives_interval": range(1, 31),
+    "tcp_keepalives_count": range(1, 7),
+    "tcp_user_timeout": range(1, 120_001),
 }
 
 
@@ -58,6 +76,29 @@ def sessions_end_with_their_hosts(**_options: Any) -> list[CheckMessage]:
         if "lock_timeout" not in str(options.get("options", "")):
             messages.append(Error(f"Alias `{alias}` waits for locks without end.", id="kcx.E004"))
     return messages
+
+
+@register(Tags.database)
+def loads_are_not_cut_short(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """What the server makes of a load's session: no long COPY is ended, and none outlives its worker.
+
+    Asked of the server, since it, a role's own settings or a pooler between may want it otherwise.
+    """
+    if "default" not in (databases or []):
+        return []
+    with transaction.atomic(), connection.cursor() as cursor:
+        prepare_for_load()
+        cursor.execute(IN_A_LOAD)
+        told: dict[str, int] = dict(cursor.fetchall())
+    idle = range(1000 * WORK_SECONDS, 1000 * (int(settings.KCX_AWS_SECONDS) + WORK_SECONDS) + 1)
+    safe = SAFE_IN_A_LOAD | {"idle_in_transaction_session_timeout": idle}
+    return [
+        Error(
+            f"In a load, {name} is {value}: long loads would be cut short, or dead ones stay.", id="kcx.E006"
+        )
+        for name, value in told.items()
+        if value not in safe[name]
+    ]
 
 
 @register

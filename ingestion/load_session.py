@@ -1,20 +1,33 @@
 """The database session of a load: no timeout of the server's may end it, and a vanished host must free it."""
 
+import json
+
+from django.conf import settings
 from django.db import connection
 
+# A server that does not know one of them (transaction_timeout came with PostgreSQL 17) is not asked for it.
 SESSION = """
 SELECT set_config(wanted.name, wanted.value, true)
-FROM (VALUES
-    ('statement_timeout', '0'),
-    ('transaction_timeout', '0'),
-    ('idle_in_transaction_session_timeout', '15min'),
-    ('tcp_keepalives_idle', '30'),
-    ('tcp_keepalives_interval', '10'),
-    ('tcp_keepalives_count', '3'),
-    ('tcp_user_timeout', '60000')
-) AS wanted (name, value)
-    JOIN pg_settings ON pg_settings.name = wanted.name
+FROM json_each_text(%s) AS wanted (name, value) JOIN pg_settings ON pg_settings.name = wanted.name
 """
+# Between two statements of a load there is no more than one wait for AWS, and little work.
+WORK_SECONDS = 60
+
+
+def wanted() -> str:
+    """The settings of a load's session, as JSON for SESSION; docs/adr/0011 says why so long an idleness."""
+    idle = int(settings.KCX_AWS_SECONDS) + WORK_SECONDS
+    return json.dumps(
+        {
+            "statement_timeout": "0",
+            "transaction_timeout": "0",
+            "idle_in_transaction_session_timeout": f"{idle}s",
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "60000",
+        }
+    )
 
 
 def prepare_for_load() -> None:
@@ -24,4 +37,4 @@ def prepare_for_load() -> None:
     host vanishes, the server ends the session by itself, and frees the lock of the file.
     """
     with connection.cursor() as cursor:
-        cursor.execute(SESSION)
+        cursor.execute(SESSION, [wanted()])

@@ -11,7 +11,7 @@ from django.db import connection
 from billing.copy_out import csv_lines
 from ingestion.database_errors import named
 from ingestion.export_errors import RowsMissing, SelectionChanged
-from ingestion.load_session import SESSION
+from ingestion.load_session import SESSION, wanted
 from ingestion.selection import SelectedFile, Selection
 
 BLOCK_BYTES = 2**20
@@ -26,9 +26,10 @@ def snapshot() -> Iterator[Session]:
         try:
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             session.read_only = True
-            session.execute(SESSION)
-            # Who reads the export may pause for longer than the minute a load's peer may be silent.
+            session.execute(SESSION, [wanted()])
+            # Who reads the export may pause for longer than a load and its peer may.
             session.execute("SET LOCAL tcp_user_timeout = 0")
+            session.execute("SET LOCAL idle_in_transaction_session_timeout = '15min'")
             yield session
         finally:
             session.close()

@@ -4,10 +4,14 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connection
+
+from ingestion import checks
 
 
-def found() -> list[str | None]:
-    return [message.id for message in run_checks() if str(message.id).startswith("kcx.")]
+def found(databases: list[str] | None = None) -> list[str | None]:
+    messages = run_checks(databases=databases)
+    return [message.id for message in messages if str(message.id).startswith("kcx.")]
 
 
 @pytest.mark.parametrize(
@@ -47,3 +51,30 @@ def test_a_dead_session_must_end_and_no_lock_be_waited_for_without_end(
     options = settings.DATABASES["default"]["OPTIONS"]
     monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", {**options, **change})
     assert found() == [error]
+
+
+@pytest.mark.django_db
+def test_the_server_leaves_a_loads_session_as_it_should_be() -> None:
+    assert found(["default"]) == []
+
+
+@pytest.mark.django_db
+def test_a_server_that_makes_other_of_a_loads_session_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As a pooler does that hands each statement to another session.
+    monkeypatch.setattr(checks, "prepare_for_load", lambda: None)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '1h'")
+    told = [message.msg for message in checks.loads_are_not_cut_short(databases=["default"])]
+    assert [text.partition(":")[0] for text in told] == [
+        "In a load, idle_in_transaction_session_timeout is 0",
+        "In a load, statement_timeout is 3600000",
+    ]
+
+
+@pytest.mark.django_db
+def test_a_load_may_be_idle_as_long_as_it_waits_for_aws(settings: Any) -> None:
+    settings.KCX_AWS_SECONDS = 1000
+    checks.prepare_for_load()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('idle_in_transaction_session_timeout')")
+        assert cursor.fetchone() == ("1060s",)
