@@ -35,7 +35,7 @@ def skip(files: QuerySet[SourceFile], person: str, reason: str) -> list[int]:
 
 @transaction.atomic
 def release(files: QuerySet[SourceFile], person: str, reason: str) -> list[int]:
-    """Let those of `files` that a person skipped be loaded after all; answers which."""
+    """Load those of `files` that a person skipped after all, and try archived ones; answers which."""
     return _recorded(release_skipped(files, person), "release", person, reason)
 
 

@@ -27,9 +27,10 @@ from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
 from ingestion.pipeline.list_files import list_files
+from ingestion.pipeline.loaded import Loaded
 from ingestion.pipeline.parse import parse
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
-from ingestion.pipeline.update_registry import Loaded, claim, record_failure, record_success
+from ingestion.pipeline.update_registry import claim, record_failure, record_success
 from ingestion.publish import publish_of_file, publish_pending
 
 logger = logging.getLogger(__name__)
