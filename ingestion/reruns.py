@@ -48,9 +48,11 @@ def waiting(connection: ClientConnection | None = None) -> list[int]:
 
 
 def load_each(files: list[int], actor: str, progress: Progress) -> Iterator[tuple[int, LoadAttempt | None]]:
-    """Load the files one after the other, in this process."""
+    """Load the files one after the other, in this process; none of a connection that refuses all reads."""
+    refused = ClientConnection.objects.filter(reads_refused_at__isnull=False)
     for file_id in files:
-        yield file_id, run.load(file_id, actor, progress)
+        left_alone = refused.filter(files=file_id).exists()
+        yield file_id, None if left_alone else run.load(file_id, actor, progress)
 
 
 def _recorded(files: list[int], action: str, person: str, reason: str) -> list[int]:

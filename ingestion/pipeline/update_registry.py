@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from billing.layouts import store_layout
-from ingestion.errors import ArchivedObject, IngestionError, WorkerCrashed
+from ingestion.errors import AccessError, ArchivedObject, IngestionError, WorkerCrashed
 from ingestion.events.facts import file_failed
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
 from ingestion.pipeline.loaded import Loaded
@@ -72,7 +72,9 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
     file.requested_by = ""
     file.queued_at = None
     is_reload = file.status == Status.INGESTED
-    file.next_retry_at = next_retry(error, file.failures, is_reload=is_reload)
+    all_refused = isinstance(error, AccessError) and error.nothing_readable
+    again = timezone.now() + pause(file.failures) if all_refused else None
+    file.next_retry_at = again or next_retry(error, file.failures, is_reload=is_reload)
     if is_reload:
         if file.next_retry_at is None:
             file.reload_requested_at = None
@@ -95,9 +97,11 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         evidence=error.evidence,
     )
     file_failed(file, attempt)
-    if isinstance(error, OF_THE_CONNECTION):
+    if all_refused or isinstance(error, OF_THE_CONNECTION):
         # The discovery is refused, too, and tells it once; until one succeeds no more loads are queued.
-        ClientConnection.objects.filter(pk=file.connection_id).update(next_discovery_at=timezone.now())
+        refused = {"reads_refused_at": timezone.now()} if all_refused else {}
+        connections = ClientConnection.objects.filter(pk=file.connection_id)
+        connections.update(next_discovery_at=timezone.now(), **refused)
 
 
 def record_crash(attempt: LoadAttempt) -> bool:

@@ -71,7 +71,9 @@ class State:
 KMS = "User: x is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext"
 STATES = {
     "denied": State("AccessDenied", "Access Denied", "access_denied"),
-    "requester-pays": State("AccessDenied", "Requester pays bucket: x-amz-request-payer", "access_denied"),
+    "explicitly-denied": State(
+        "AccessDenied", "User: x is not authorized: with an explicit deny in a policy", "explicit_deny"
+    ),
     "kms-denied": State("AccessDenied", KMS, "kms_denied"),
     "kms-disabled": State("KMS.DisabledException", "arn:aws:kms:key is disabled.", "kms_denied"),
     "kms-key-gone": State("KMS.NotFoundException", "Key does not exist", "kms_denied"),
