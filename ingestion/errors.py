@@ -50,6 +50,8 @@ class AccessError(IngestionError):
     """The client's account says no: somebody must change a role, a policy or a key."""
 
     code = "access_denied"
+    # Set where nothing else of the connection could be read either.
+    nothing_readable = False
     next_action = "Ask the client to grant the role the permissions on the connection's page, then retry."
 
 

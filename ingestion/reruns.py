@@ -35,7 +35,7 @@ def skip(files: QuerySet[SourceFile], person: str, reason: str) -> list[int]:
 
 @transaction.atomic
 def release(files: QuerySet[SourceFile], person: str, reason: str) -> list[int]:
-    """Let those of `files` that a person skipped be loaded after all; answers which."""
+    """Load those of `files` that a person skipped after all, and try archived ones; answers which."""
     return _recorded(release_skipped(files, person), "release", person, reason)
 
 
@@ -48,9 +48,11 @@ def waiting(connection: ClientConnection | None = None) -> list[int]:
 
 
 def load_each(files: list[int], actor: str, progress: Progress) -> Iterator[tuple[int, LoadAttempt | None]]:
-    """Load the files one after the other, in this process."""
+    """Load the files one after the other, in this process; none of a connection that refuses all reads."""
+    refused = ClientConnection.objects.filter(reads_refused_at__isnull=False)
     for file_id in files:
-        yield file_id, run.load(file_id, actor, progress)
+        left_alone = refused.filter(files=file_id).exists()
+        yield file_id, None if left_alone else run.load(file_id, actor, progress)
 
 
 def _recorded(files: list[int], action: str, person: str, reason: str) -> list[int]:

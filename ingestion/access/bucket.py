@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from ingestion.access.refusal import cause_of
 from ingestion.access.rung import WARNING, Climb, Found
-from ingestion.access_errors import ForeignBucket, RequesterPays
 from ingestion.deadline import ask
-from ingestion.errors import AccessDenied, AccessError, IngestionError, NoSuchBucket, ObjectGone, WrongRegion
+from ingestion.errors import AccessDenied, AccessError, NoSuchBucket, ObjectGone, WrongRegion
 from ingestion.pipeline.list_files import list_files
 
 
@@ -42,32 +42,10 @@ def list_bucket(climb: Climb) -> Found:
     try:
         climb.files = climb.patiently(lambda: _first_page(climb))
     except AccessDenied as error:
-        raise _cause_of(climb, error) from error
+        raise cause_of(climb.s3, climb.access, error) from error
     return Found(f"S3 listed s3://{climb.access.bucket}/{climb.access.prefix}.")
 
 
 def _first_page(climb: Climb) -> Any:
     climb.pages = list_files(climb.s3, climb.access)
     return next(climb.pages, [])
-
-
-def _cause_of(climb: Climb, refused: AccessDenied) -> IngestionError:
-    """Why the list is refused, where S3 does not say: found by asking again for no names at all."""
-    owner = climb.access.owner
-    if _may_list(climb, ExpectedBucketOwner=owner, RequestPayer="requester"):
-        return RequesterPays(f"S3 lists {climb.access.bucket} only for who offers to pay for it.")
-    if _may_list(climb):
-        return ForeignBucket(f"{climb.access.bucket} may be listed, and is not owned by account {owner}.")
-    return refused
-
-
-def _may_list(climb: Climb, **more: Any) -> bool:
-    access = climb.access
-    try:
-        ask(
-            "Listing nothing",
-            lambda: climb.s3.list_objects_v2(Bucket=access.bucket, Prefix=access.prefix, MaxKeys=0, **more),
-        )
-    except AccessError:
-        return False
-    return True

@@ -10,13 +10,12 @@ from django.utils import timezone
 
 from ingestion.access.enabling import disable
 from ingestion.access.ladder import climb
+from ingestion.access.refusal import go_on
 from ingestion.access.rung import FAILED, WARNING, Rung
 from ingestion.access.state import note_check
 from ingestion.aws_uses import recorded
 from ingestion.discovery_runs import one_at_a_time
-from ingestion.errors import AccessError, ArchivedObject
-from ingestion.models import AccessCheck, ClientConnection, SourceFile
-from ingestion.pipeline.update_registry import retry_now
+from ingestion.models import AccessCheck, ClientConnection
 
 logger = logging.getLogger(__name__)
 
@@ -81,27 +80,23 @@ def _run(check: AccessCheck) -> AccessCheck:
         note_check(check)
         if check.let_in:
             _resume(check.connection_id)
-    if outcome == Outcome.FAILED and check.found_unsafe:
+    if outcome == Outcome.FAILED and check.must_stop:
         _disable(check)
     return check
 
 
 def _resume(connection_id: int) -> None:
     """What was refused before is tried again, and KCX looks at once."""
-    refused = AccessError.codes() - {ArchivedObject.code}
-    retry_now(
-        SourceFile.objects.filter(
-            connection=connection_id, status=SourceFile.Status.FAILED, error_code__in=refused
-        )
-    )
+    go_on(connection_id)
     ClientConnection.objects.filter(pk=connection_id).update(next_discovery_at=timezone.now())
 
 
 def _disable(check: AccessCheck) -> None:
-    """A role that others can use through KCX is not used a day longer."""
+    """A role that others can use through KCX, or a bucket of another account, is not used a day longer."""
     connection = ClientConnection.objects.get(pk=check.connection_id)
     if connection.enabled:
-        disable(connection, check.actor, f"Access check {check.pk} found that the role is unsafe.")
+        what = "the role is unsafe" if check.found_unsafe else "the bucket belongs to another account"
+        disable(connection, check.actor, f"Access check {check.pk} found that {what}.")
 
 
 def _outcome(rungs: list[Rung]) -> Outcome:

@@ -7,7 +7,6 @@ from ingestion.access.rung import SKIPPED, WARNING, Climb, Found
 from ingestion.deadline import ask
 from ingestion.errors import ArchivedObject, BadFileError
 from ingestion.layouts.keys import Kind, classify
-from ingestion.pipeline.identify_new import ARCHIVES
 from ingestion.pipeline.list_files import RemoteFile
 from ingestion.pipeline.parse import Limits, parse
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
@@ -83,7 +82,7 @@ def parse_header(climb: Climb) -> Found:
 
 
 def _choose(climb: Climb, data: list[RemoteFile]) -> None:
-    readable = [file for file in data if file.storage_class not in ARCHIVES]
+    readable = [file for file in data if not file.is_archived]
     climb.archived = len(data) - len(readable)
     climb.newest = max(readable, key=lambda file: (file.last_modified, file.key), default=None)
 

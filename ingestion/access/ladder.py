@@ -66,6 +66,6 @@ def _tried(step: Step, climbing: Climb, before: list[Rung]) -> Rung:
         found = step.work(climbing)
     except IngestionError as error:
         cause = (type(error).__doc__ or "").partition("\n")[0]
-        remedy = error.next_action
-        return Rung(step.code, step.title, FAILED, str(error), cause, remedy, transient=error.transient)
+        told = (str(error), cause, error.next_action)
+        return Rung(step.code, step.title, FAILED, *told, transient=error.transient, error=error.code)
     return Rung(step.code, step.title, found.verdict, found.told, found.cause, found.remedy)

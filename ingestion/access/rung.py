@@ -26,6 +26,7 @@ class Rung:
     """What became of one rung. `verdict` is passed, warning, failed or skipped; `told` is what was found.
 
     `transient`: it failed by something that passes by itself, so it says nothing about the client's account.
+    `error`: the code of what it failed by.
     """
 
     code: str
@@ -35,6 +36,7 @@ class Rung:
     cause: str = ""
     remedy: str = ""
     transient: bool = False
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,14 @@ def _of_conclusive(connection: ClientConnection, check: AccessCheck) -> AccessSt
 
 
 def reachable() -> QuerySet[ClientConnection]:
-    """Enabled connections whose newest discovery AWS did not refuse; the others wait for the next one."""
+    """Enabled connections that AWS refused neither the newest discovery nor all reads since."""
     ended = DiscoveryRun.objects.filter(connection=OuterRef("pk")).exclude(
         outcome=DiscoveryRun.Outcome.RUNNING
     )
     newest = Coalesce(Subquery(ended.order_by("-pk").values("error_code")[:1]), Value(""))
-    enabled = ClientConnection.objects.filter(enabled=True, client__enabled=True)
+    enabled = ClientConnection.objects.filter(
+        enabled=True, client__enabled=True, reads_refused_at__isnull=True
+    )
     return enabled.alias(refused_with=newest).exclude(refused_with__in=AccessError.codes())
 
 
@@ -69,12 +71,16 @@ def refused_codes() -> set[str]:
 
 
 def note_check(check: AccessCheck) -> None:
-    """Tell, once, where this check is the first to find that access was lost. In a transaction."""
+    """Tell, once, where this check is the first to find that access was lost. In a transaction.
+
+    Without any check before it the connection must be enabled, as for a discovery.
+    """
     if check.outcome != AccessCheck.Outcome.FAILED:
         return
     connection = _alone(check.connection_id)
     before = _before(check).first()
-    if before and before.let_in and not _refused_discovery(connection, before):
+    promised = before.let_in if before else connection.enabled
+    if promised and not _refused_discovery(connection, before):
         code = next((str(rung["code"]) for rung in check.rungs if rung["verdict"] == "failed"), "")
         _tell(connection, f"check {check.pk}", code, _cause(check))
 
@@ -125,7 +131,7 @@ def _let_in_before(check: AccessCheck) -> bool:
     return _before(check).filter(outcome__in=LET_IN).exists()
 
 
-def _refused_discovery(connection: ClientConnection, check: AccessCheck) -> DiscoveryRun | None:
+def _refused_discovery(connection: ClientConnection, check: AccessCheck | None) -> DiscoveryRun | None:
     """The newest discovery that ended since the check, where AWS refused it."""
     newest = _discoveries_since(connection, check).first()
     return newest if newest and _is_refused(newest) else None

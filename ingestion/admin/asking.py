@@ -45,7 +45,11 @@ WISHES = {
         reruns.skip,
         loads=False,
     ),
-    "release_now": Wish("Release", "Files that staff skipped are loaded after all.", reruns.release),
+    "release_now": Wish(
+        "Release",
+        "Files that staff skipped are loaded after all, and archived ones tried: they load once restored.",
+        reruns.release,
+    ),
 }
 
 

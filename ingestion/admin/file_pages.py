@@ -140,12 +140,13 @@ def _found(file: SourceFile, search: Search) -> tuple[list[RawRow], str]:
 
 
 def _fits(name: str, file: SourceFile) -> bool:
-    by_staff = file.skip_reason == SourceFile.SkipReason.BY_STAFF
+    reason = SourceFile.SkipReason(file.skip_reason) if file.skip_reason else None
+    archived = reason is SourceFile.SkipReason.ARCHIVED
     return {
         "retry_now": file.status == "FAILED",
         "reprocess_now": file.status == "INGESTED",
-        "skip_now": file.status in ("NEW", "FAILED"),
-        "release_now": file.status == "SKIPPED" and by_staff,
+        "skip_now": archived or file.status in ("NEW", "FAILED"),
+        "release_now": archived or reason is SourceFile.SkipReason.BY_STAFF,
     }[name]
 
 

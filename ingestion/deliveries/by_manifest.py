@@ -21,7 +21,7 @@ from ingestion.exports import learn
 from ingestion.layouts.errors import BadManifest
 from ingestion.layouts.keys import Mode, Scope, classify
 from ingestion.models import Delivery, Export
-from ingestion.pipeline.identify_new import ARCHIVES, NewFiles
+from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.list_files import RemoteFile
 from ingestion.pipeline.update_registry import want
 
@@ -149,7 +149,7 @@ class ManifestDeliveries:
     def _want(self, delivery: Delivery, present: Present) -> None:
         files = self._new_files.register(list(present.values()))
         link(delivery, present, files)
-        readable = [file for file in present.values() if file.storage_class not in ARCHIVES]
+        readable = [file for file in present.values() if not file.is_archived]
         want(files[file.key, file.etag].pk for file in readable)
 
     def _against(self, listed: ListedManifest, keys: tuple[str, ...], present: Present) -> str:

@@ -72,7 +72,9 @@ def _with_bar(files: list[int], actor: str) -> list[FileOutcome]:
 def _outcome(file_id: int, attempt: LoadAttempt | None) -> FileOutcome:
     key = SourceFile.objects.values_list("key", flat=True).get(pk=file_id)
     if attempt is None:
-        return FileOutcome(file_id, key, "left alone: not due, or loading now", 0)
+        return FileOutcome(
+            file_id, key, "left alone: not due, loading now, or refused with all of its connection", 0
+        )
     if attempt.outcome == LoadAttempt.Outcome.SUCCEEDED:
         return FileOutcome(file_id, key, "ingested", attempt.rows)
     return FileOutcome(file_id, key, "failed", 0, attempt.error_code, attempt.error_message)

@@ -1,5 +1,6 @@
 """Access checks: what KCX found when it tried a connection's role, rung by rung."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
@@ -12,11 +13,13 @@ class AccessCheck(models.Model):
     """One climb of the access ladder. `rungs` grows while it runs; a rung is never written again.
 
     Each rung is an object: code, title, verdict (passed, failed, warning, skipped), told (what was found),
-    cause, remedy.
+    cause, remedy, error (its code, where it failed).
     """
 
     # On these a role that lets KCX in as it should not is found: such a role is never used.
     EXTERNAL_ID = ("external_id_missing", "external_id_wrong")
+    # The error of a rung that found the bucket to be another account's.
+    FOREIGN_BUCKET = "foreign_bucket"
 
     class Outcome(models.TextChoices):
         RUNNING = "RUNNING", "Running"
@@ -67,3 +70,13 @@ class AccessCheck(models.Model):
     def found_unsafe(self) -> bool:
         """Did the role let KCX in without the right external id?"""
         return any(rung["code"] in self.EXTERNAL_ID and rung["verdict"] == "failed" for rung in self.rungs)
+
+    @property
+    def must_stop(self) -> bool:
+        """Did it find what KCX stops for by itself: such a role, or a bucket of another account?"""
+        return any(rung["verdict"] == "failed" and self.stops(rung) for rung in self.rungs)
+
+    @classmethod
+    def stops(cls, rung: Mapping[str, Any]) -> bool:
+        """Is KCX to stop where this rung failed?"""
+        return rung.get("code") in cls.EXTERNAL_ID or rung.get("error") == cls.FOREIGN_BUCKET

@@ -76,6 +76,11 @@ class ClientConnection(models.Model):
     discover_every = models.DurationField(default=timedelta(hours=1))
     next_discovery_at = models.DateTimeField(default=timezone.now)
     last_discovered_at = models.DateTimeField(null=True, editable=False)
+    reads_refused_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When a load found that nothing can be read; no file is loaded until something can.",
+    )
     discovery_requested_by = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

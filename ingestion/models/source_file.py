@@ -120,7 +120,10 @@ class SourceFile(models.Model):
             # What readers of the API ask for: a page of a connection's files, and what changed.
             models.Index(fields=["connection", "id"], name="sourcefile_connection_page"),
             models.Index(fields=["changed_at"], name="sourcefile_changed"),
-            # What the dashboard asks at every look, from the index alone.
+            # What the dashboard asks at every look.
+            models.Index(
+                fields=["connection"], condition=Q(skip_reason="ARCHIVED"), name="sourcefile_archived"
+            ),
             models.Index(
                 fields=["connection", "error_code", "id"],
                 include=["next_retry_at"],

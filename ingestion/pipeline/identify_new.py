@@ -8,18 +8,21 @@ from django.db import transaction
 
 from ingestion.deliveries.by_key import observe_keys
 from ingestion.deliveries.manifest_objects import ListedManifest
+from ingestion.errors import ArchivedObject
 from ingestion.exports import ExportsOf
 from ingestion.layouts.keys import KeyFacts, KeyLayout, Kind, Mode, classify
-from ingestion.models import ClientConnection, SourceFile
+from ingestion.models import ClientConnection, DeliveryFile, SourceFile
 from ingestion.pipeline.list_files import RemoteFile
 from ingestion.pipeline.update_registry import skip_vanished, want
+from ingestion.publish import LIVE
 
 Skip = SourceFile.SkipReason
 Status = SourceFile.Status
 
 # Listed, counted by kind, and kept out of the registry: AWS's own objects and folder markers.
 COUNTED_ONLY = {Kind.MANIFEST, Kind.STATUS, Kind.HELPER, Kind.TEST_OBJECT, Kind.FOLDER}
-ARCHIVES = {"GLACIER", "DEEP_ARCHIVE"}
+# The only class whose archive tiers a listing does not show.
+TIERED = "INTELLIGENT_TIERING"
 
 
 @dataclass
@@ -108,16 +111,17 @@ class NewFiles:
         known = self._known(objects)
         new = [self._new_file(item) for item in objects if item.version not in known]
         self.found.registered += len(SourceFile.objects.bulk_create(new, ignore_conflicts=True))
-        want(
-            known[item.version].pk for item in objects if self._is_wanted_again(known.get(item.version), item)
-        )
+        again = {item.version for item in objects if self._is_wanted_again(known.get(item.version), item)}
+        restored = {item.version for item in objects if self._is_restored(known.get(item.version), item)}
+        want(known[version].pk for version in again)
+        want(_listed([known[version].pk for version in restored - again]))
         return self._known(objects) if new else known
 
     def _known(self, objects: Iterable[_Object]) -> dict[tuple[str, str], SourceFile]:
         listed = SourceFile.objects.filter(
             connection=self.connection, key__in=[item.file.key for item in objects]
         )
-        fields = ("key", "etag", "status", "skip_reason", "export_id", "billing_period_start")
+        fields = ("key", "etag", "status", "skip_reason", "error_code", "export_id", "billing_period_start")
         return {(file.key, file.etag): file for file in listed.only(*fields)}
 
     def _new_file(self, item: _Object) -> SourceFile:
@@ -142,7 +146,7 @@ class NewFiles:
             return Skip.UNKNOWN
         if not item.facts.is_billing:
             return Skip.UNSUPPORTED
-        if item.file.storage_class in ARCHIVES:
+        if item.file.is_archived:
             return Skip.ARCHIVED
         if item.facts.key_layout is KeyLayout.GENERIC:
             return ""
@@ -152,8 +156,21 @@ class NewFiles:
         return "" if loads_by_key and item.facts.kind is Kind.DATA else Skip.UNLISTED
 
     def _is_wanted_again(self, known: SourceFile | None, item: _Object) -> bool:
-        again = {Skip.REPLACED, Skip.GONE, Skip.ARCHIVED, Skip.UNLISTED}
-        return known is not None and known.skip_reason in again and not self._skip_reason(item)
+        again = {Skip.REPLACED, Skip.GONE, Skip.UNLISTED}
+        wanted = known is not None and known.skip_reason in again
+        return (wanted or self._is_restored(known, item)) and not self._skip_reason(item)
+
+    def _is_restored(self, known: SourceFile | None, item: _Object) -> bool:
+        """Can an archived version be read now, as far as a listing tells?"""
+        if known is None or known.skip_reason != Skip.ARCHIVED or item.file.is_archived:
+            return False
+        return item.file.storage_class != TIERED or known.error_code != ArchivedObject.code
+
+
+def _listed(files: Sequence[int]) -> Iterable[int]:
+    """Those that a delivery which counts holds."""
+    held = DeliveryFile.objects.filter(source_file__in=files, delivery__status__in=LIVE)
+    return held.values_list("source_file", flat=True) if files else []
 
 
 def _waiting_versions(connection: ClientConnection) -> dict[str, dict[str, int]]:

@@ -13,15 +13,27 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
 
 
+ARCHIVES = {"GLACIER", "DEEP_ARCHIVE"}
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One object as listed: metadata only. `size` in bytes; `etag` with its quotes; `key` exact."""
+    """One object as listed: metadata only. `size` in bytes; `etag` with its quotes; `key` exact.
+
+    `restored`: S3 keeps a copy of an archived object that can be read for now.
+    """
 
     key: str
     etag: str
     size: int
     last_modified: datetime
     storage_class: str
+    restored: bool = False
+
+    @property
+    def is_archived(self) -> bool:
+        """Must the client restore it before it can be read?"""
+        return self.storage_class in ARCHIVES and not self.restored
 
 
 def list_files(s3: "S3Client", access: RoleAccess, prefix: str | None = None) -> Iterator[list[RemoteFile]]:
@@ -33,7 +45,10 @@ def list_files(s3: "S3Client", access: RoleAccess, prefix: str | None = None) ->
     doing = f"Listing s3://{access.bucket}/{under}"
     pages = iter(
         s3.get_paginator("list_objects_v2").paginate(
-            Bucket=access.bucket, Prefix=under, ExpectedBucketOwner=access.owner
+            Bucket=access.bucket,
+            Prefix=under,
+            ExpectedBucketOwner=access.owner,
+            OptionalObjectAttributes=["RestoreStatus"],
         )
     )
     while (page := ask(doing, lambda: next(pages, None))) is not None:
@@ -46,6 +61,8 @@ def list_files(s3: "S3Client", access: RoleAccess, prefix: str | None = None) ->
                 size=item["Size"],
                 last_modified=item["LastModified"],
                 storage_class=item.get("StorageClass", "STANDARD"),
+                # A restore that is under way has no such date yet.
+                restored="RestoreExpiryDate" in item.get("RestoreStatus", {}),
             )
             for item in page.get("Contents", [])
         ]

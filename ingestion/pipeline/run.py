@@ -7,9 +7,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
 
 from billing.write import delete_rows
+from ingestion.access.refusal import causes_named, look_again, refusals_judged
 from ingestion.access.state import reachable
+from ingestion.access.stop import stop_where_foreign
 from ingestion.attempts import ALIAS, ProgressReporter, begin_attempt
-from ingestion.aws_calls import Calls
 from ingestion.aws_uses import recorded
 from ingestion.caps import caps
 from ingestion.database_errors import named
@@ -23,13 +24,14 @@ from ingestion.export_views import enter_layout, refresh_of_file
 from ingestion.layouts.families import Family, family_of
 from ingestion.load_session import prepare_for_load
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
-from ingestion.pipeline.assume_role import access_of, s3_client
+from ingestion.pipeline.assume_role import RoleAccess, access_of, s3_client
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
 from ingestion.pipeline.list_files import list_files
+from ingestion.pipeline.loaded import Loaded
 from ingestion.pipeline.parse import parse
 from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
-from ingestion.pipeline.update_registry import Loaded, claim, record_failure, record_success
+from ingestion.pipeline.update_registry import claim, record_failure, record_success
 from ingestion.publish import publish_of_file, publish_pending
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,9 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         try:
             _register_listing(client_connection, run, new_files)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with a listing is told by its run
-            return end_run(run, new_files.found, _as_ours(error))
+            end_run(run, new_files.found, _as_ours(error))
+            stop_where_foreign(connection_id, run.error_code, run.error_message, actor)
+            return run
         end_run(run, new_files.found)
     publish_pending(
         Delivery.objects.filter(scope__export__connection=connection_id), ManifestCheck().unchanged
@@ -83,6 +87,7 @@ def load(
     refresh_of_file(source_file_id)
     publish_of_file(source_file_id, ManifestCheck().unchanged)
     attempt.refresh_from_db(using="default")
+    stop_where_foreign(file.connection_id, attempt.error_code, attempt.error_message, actor)
     return attempt
 
 
@@ -110,18 +115,23 @@ def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, ne
     access = access_of(client_connection)
     with recorded(client_connection.pk, f"d{run.pk}", run.actor) as calls:
         s3 = s3_client(access, calls)
-        for page in list_files(s3, access):
-            new_files.take(page)
-        new_files.finish()
-        ManifestDeliveries(new_files, Bucket(s3, access)).observe()
+        with causes_named(s3, access):
+            for page in list_files(s3, access):
+                new_files.take(page)
+            new_files.finish()
+            ManifestDeliveries(new_files, Bucket(s3, access)).observe()
+        look_again(s3, client_connection, access)
     observe_folders(client_connection)
 
 
 def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
     aws = recorded(file.connection_id, f"a{attempt.pk}", attempt.actor, file.key, using=ALIAS)
     try:
-        with aws as calls, transaction.atomic():
-            loaded = _transfer(file, attempt, calls, progress)
+        with aws as calls:
+            access = access_of(file.connection)
+            s3 = s3_client(access, calls)
+            with refusals_judged(s3, access, file), transaction.atomic():
+                loaded = _transfer(file, attempt, ObjectReader(s3, _pinned(file, access)), progress)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
         record_failure(file, attempt, _as_ours(error))
         return
@@ -130,10 +140,12 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
     enter_layout(file)
 
 
-def _transfer(file: SourceFile, attempt: LoadAttempt, calls: Calls, progress: Progress) -> Loaded:
-    access = access_of(file.connection)
-    pinned = PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
-    with ObjectReader(s3_client(access, calls), pinned) as reader:
+def _pinned(file: SourceFile, access: RoleAccess) -> PinnedObject:
+    return PinnedObject(access.bucket, file.key, file.etag, file.size, access.owner)
+
+
+def _transfer(file: SourceFile, attempt: LoadAttempt, source: ObjectReader, progress: Progress) -> Loaded:
+    with source as reader:
         parsed = parse(lambda: reader, file.key, caps())
         if attempt.is_reload:
             delete_rows(file.connection_id, file.pk)

@@ -1,7 +1,6 @@
 """Step 7 of 7: the only writer of a source file's status, and of a load attempt's end."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,32 +8,19 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from billing.layouts import store_layout
-from ingestion.errors import IngestionError, WorkerCrashed
+from ingestion.errors import AccessError, ArchivedObject, IngestionError, WorkerCrashed
 from ingestion.events.facts import file_failed
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
+from ingestion.pipeline.loaded import Loaded
 from ingestion.pipeline.retry import OF_THE_CONNECTION, next_retry, pause
 from ingestion.receipts import write_file_receipt
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
+SkipReason = SourceFile.SkipReason
 
 # A file whose workers died this often in a row waits, like one that failed, instead of killing the next.
 CRASHES_IN_A_ROW = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a load found out about a file. Sizes in bytes; digests are SHA-256 in hex."""
-
-    rows: int
-    rows_sha256: str
-    object_sha256: str
-    bytes_read: int
-    decoded_bytes: int
-    names: tuple[str, ...]
-    types: tuple[str, ...]
-    parser: str
-    blank_lines: int = 0
 
 
 def due(now: datetime) -> Q:
@@ -86,13 +72,18 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
     file.requested_by = ""
     file.queued_at = None
     is_reload = file.status == Status.INGESTED
-    file.next_retry_at = next_retry(error, file.failures, is_reload=is_reload)
+    all_refused = isinstance(error, AccessError) and error.nothing_readable
+    again = timezone.now() + pause(file.failures) if all_refused else None
+    file.next_retry_at = again or next_retry(error, file.failures, is_reload=is_reload)
     if is_reload:
         if file.next_retry_at is None:
             file.reload_requested_at = None
             file.failures = 0
     else:
-        file.status = Status.FAILED
+        # Archived is a state of the object, not a fault: the discovery that sees it restored wants it again.
+        archived = isinstance(error, ArchivedObject)
+        file.status = Status.SKIPPED if archived else Status.FAILED
+        file.skip_reason = SkipReason.ARCHIVED if archived else ""
         file.error_code, file.error_message, file.next_action = error.code, str(error), error.next_action
     file.save()
     _close(
@@ -106,9 +97,11 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         evidence=error.evidence,
     )
     file_failed(file, attempt)
-    if isinstance(error, OF_THE_CONNECTION):
+    if all_refused or isinstance(error, OF_THE_CONNECTION):
         # The discovery is refused, too, and tells it once; until one succeeds no more loads are queued.
-        ClientConnection.objects.filter(pk=file.connection_id).update(next_discovery_at=timezone.now())
+        refused = {"reads_refused_at": timezone.now()} if all_refused else {}
+        connections = ClientConnection.objects.filter(pk=file.connection_id)
+        connections.update(next_discovery_at=timezone.now(), **refused)
 
 
 def record_crash(attempt: LoadAttempt) -> bool:
@@ -145,9 +138,9 @@ def skip_vanished(files: Iterable[int], reason: SourceFile.SkipReason) -> int:
 
 def skip_older(files: QuerySet[SourceFile]) -> int:
     """SKIPPED: versions that are not loaded and that no delivery which counts holds. In a transaction."""
-    unlisted = Q(status=Status.SKIPPED, skip_reason=SourceFile.SkipReason.UNLISTED)
+    unlisted = Q(status=Status.SKIPPED, skip_reason=SkipReason.UNLISTED)
     unloaded = locked(files.filter(unlisted | Q(status__in=[Status.NEW, Status.FAILED])))
-    values = {"skip_reason": SourceFile.SkipReason.OLDER, "next_retry_at": None, "failures": 0}
+    values = {"skip_reason": SkipReason.OLDER, "next_retry_at": None, "failures": 0}
     return len(_touch(unloaded, status=Status.SKIPPED, **values))
 
 
@@ -156,21 +149,23 @@ def want(files: Iterable[int]) -> int:
 
     What a person skipped stays skipped until a person releases it.
     """
-    by_staff = Q(skip_reason=SourceFile.SkipReason.BY_STAFF)
+    by_staff = Q(skip_reason=SkipReason.BY_STAFF)
     skipped = locked(SourceFile.objects.filter(~by_staff, pk__in=files, status=Status.SKIPPED))
     return len(_touch(skipped, status=Status.NEW, skip_reason="", queued_at=None, failures=0))
 
 
 def skip_by_staff(files: QuerySet[SourceFile]) -> list[int]:
     """SKIPPED: files that are not loaded, nor loading now; answers which. In a transaction."""
-    unloaded = locked(files.filter(status__in=[Status.NEW, Status.FAILED]))
-    values = {"skip_reason": SourceFile.SkipReason.BY_STAFF, "next_retry_at": None, "failures": 0}
+    archived = Q(skip_reason=SkipReason.ARCHIVED)
+    unloaded = locked(files.filter(archived | Q(status__in=[Status.NEW, Status.FAILED])))
+    values = {"skip_reason": SkipReason.BY_STAFF, "next_retry_at": None, "failures": 0}
     return _touch(unloaded, status=Status.SKIPPED, **values)
 
 
 def release(files: QuerySet[SourceFile], requested_by: str = "") -> list[int]:
-    """NEW: files that a person skipped; answers which. In a transaction."""
-    skipped = locked(files.filter(status=Status.SKIPPED, skip_reason=SourceFile.SkipReason.BY_STAFF))
+    """NEW: files that a person skipped, or that are archived; answers which. In a transaction."""
+    reasons = [SkipReason.BY_STAFF, SkipReason.ARCHIVED]
+    skipped = locked(files.filter(status=Status.SKIPPED, skip_reason__in=reasons))
     values = {"error_code": "", "error_message": "", "next_action": "", "queued_at": None}
     return _touch(skipped, status=Status.NEW, skip_reason="", requested_by=requested_by, **values)
 

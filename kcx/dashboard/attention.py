@@ -89,6 +89,18 @@ def _incomplete(line: Line) -> Entry:
     return Entry("warn", State.INCOMPLETE.words, line.name, told, "See what is missing", link)
 
 
+def _archived(line: Line) -> Entry:
+    noun = "file is" if line.archived == 1 else "files are"
+    told = f"{count_text(line.archived)} {noun} in an archive storage class and cannot be read."
+    remedy = "Ask the client to restore what is needed: it then loads by itself. Skip what is not."
+    link = links.files(
+        status__exact=SourceFile.Status.SKIPPED,
+        skip_reason__exact=SourceFile.SkipReason.ARCHIVED,
+        connection__id__exact=line.id,
+    )
+    return Entry("warn", State.ARCHIVED.words, line.name, _sentences(told, remedy), "See the files", link)
+
+
 def _overdue(line: Line) -> Entry:
     told = "Its bucket was not looked at as often as it should be; last at"
     action = "Look at the workers"
@@ -151,6 +163,7 @@ ENTRIES: dict[State, Callable[[Line], Entry]] = {
     State.CHECK_FAILED: _check_failed,
     State.DISCOVERY_FAILED: _discovery_failed,
     State.INCOMPLETE: _incomplete,
+    State.ARCHIVED: _archived,
     State.OVERDUE: _overdue,
     State.LATE: _late,
     State.AWAITING: _awaiting,

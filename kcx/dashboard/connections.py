@@ -10,10 +10,17 @@ from django.db.models import Count, DateTimeField, JSONField, Max, OuterRef, Que
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
-from ingestion.access.state import refused_codes
 from ingestion.cadence import Expectation, expectations
 from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
-from kcx.dashboard.files import Failed, Loading, failed_by_connection, loading_now, waiting_by_connection
+from kcx.dashboard.files import (
+    Failed,
+    Loading,
+    archived_by_connection,
+    failed_by_connection,
+    loading_now,
+    waiting_by_connection,
+)
+from kcx.dashboard.troubles import Trouble, check_trouble, discovery_trouble
 
 QUEUE_TAKES = timedelta(minutes=15)
 
@@ -26,6 +33,7 @@ class State(Enum):
     FAILED = ("failed", "Failed files", "bad")
     DISCOVERY_FAILED = ("discovery-failed", "Discovery failed", "bad")
     INCOMPLETE = ("incomplete", "Incomplete delivery", "warn")
+    ARCHIVED = ("archived", "Archived files", "warn")
     OVERDUE = ("overdue", "Discovery overdue", "warn")
     LATE = ("late", "Late", "warn")
     AWAITING = ("awaiting", "Awaiting decision", "warn")
@@ -38,16 +46,6 @@ class State(Enum):
 
     def __init__(self, slug: str, words: str, tone: str) -> None:
         self.slug, self.words, self.tone = slug, words, tone
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What went wrong last, in a plain sentence, and what to do."""
-
-    cause: str
-    next_action: str
-    is_access: bool = True
-    is_unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,7 @@ class Line:
     failed: list[Failed]
     incomplete: Incomplete | None
     awaiting: int
+    archived: int
 
     @property
     def late_since(self) -> datetime | None:
@@ -106,6 +105,7 @@ class Line:
             State.FAILED: stuck,
             State.DISCOVERY_FAILED: discovery and not discovery.is_access,
             State.INCOMPLETE: self.incomplete,
+            State.ARCHIVED: self.archived,
             State.OVERDUE: self.discovery_overdue and not discovery,
             State.LATE: self.late_since,
             State.AWAITING: self.awaiting,
@@ -123,7 +123,7 @@ def lines() -> list[Line]:
     now = timezone.now()
     expected, waiting = expectations(now), waiting_by_connection()
     loading, failed = loading_now(), failed_by_connection()
-    incomplete, awaiting = _incomplete(), _awaiting()
+    incomplete, awaiting, archived = _incomplete(), _awaiting(), archived_by_connection()
     found = [
         Line(
             id=one.pk,
@@ -134,13 +134,14 @@ def lines() -> list[Line]:
             last_discovered_at=one.last_discovered_at,
             discovery_overdue=_overdue(one, now),
             last_ingested_at=one.last_ingested,
-            check_failed=_check_trouble(one.last_check),
-            discovery_failed=_discovery_trouble(one.last_run),
+            check_failed=check_trouble(one.last_check),
+            discovery_failed=discovery_trouble(one.last_run),
             waiting=waiting.get(one.pk, 0),
             loading=loading.get(one.pk, []),
             failed=failed.get(one.pk, []),
             incomplete=incomplete.get(one.pk),
             awaiting=awaiting.get(one.pk, 0),
+            archived=archived.get(one.pk, 0),
         )
         for one in _connections()
     ]
@@ -182,19 +183,3 @@ def _incomplete() -> dict[int, Incomplete]:
 def _awaiting() -> dict[int, int]:
     exports = Export.objects.filter(decision=Export.Decision.AWAITING).order_by()
     return dict(exports.values_list("connection").annotate(Count("pk")))
-
-
-def _check_trouble(check: dict[str, Any] | None) -> Trouble | None:
-    if check is None or check["outcome"] != AccessCheck.Outcome.FAILED:
-        return None
-    failed = [rung for rung in check["rungs"] if rung.get("verdict") == "failed"]
-    unsafe = any(rung.get("code") in AccessCheck.EXTERNAL_ID for rung in failed)
-    for rung in failed:
-        return Trouble(rung.get("cause") or rung.get("title", ""), rung.get("remedy", ""), is_unsafe=unsafe)
-    return Trouble("The access check failed.", "Verify access again and read its rungs.")
-
-
-def _discovery_trouble(run: dict[str, Any] | None) -> Trouble | None:
-    if run is None or run["outcome"] != DiscoveryRun.Outcome.FAILED:
-        return None
-    return Trouble(run["cause"], run["next_action"], run["code"] in refused_codes())

@@ -4,10 +4,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from ingestion.attempts import RUNNING
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.layouts.keys import KeyLayout
+from ingestion.models import DeliveryFile, Export, LoadAttempt, SourceFile
+from ingestion.publish import LIVE
 from ingestion.queueing import waiting_files
 
 
@@ -75,6 +77,18 @@ def waiting_by_connection() -> dict[int, int]:
     """How many files are due for a load that has not begun, but for exports that are not to be loaded."""
     waiting = waiting_files().exclude(RUNNING).order_by()
     return dict(waiting.values_list("connection").annotate(files=Count("pk")))
+
+
+def archived_by_connection() -> dict[int, int]:
+    """How many files would load if the client restored them: not those of deliveries that no longer count."""
+    held = DeliveryFile.objects.filter(source_file=OuterRef("pk"))
+    by_key = Q(export__key_layout=KeyLayout.GENERIC) | Q(export__without_manifests=True)
+    archived = SourceFile.objects.filter(
+        Exists(held.filter(delivery__status__in=LIVE)) | by_key & ~Exists(held),
+        skip_reason=SourceFile.SkipReason.ARCHIVED,
+        export__decision=Export.Decision.LOAD,
+    )
+    return dict(archived.order_by().values_list("connection").annotate(files=Count("pk")))
 
 
 def failed_by_connection() -> dict[int, list[Failed]]:

@@ -17,6 +17,7 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from kcx.simulated_aws.policies import read_policy, trust_policy
+from kcx.simulated_aws.restores import UNDER_WAY
 from kcx.simulated_aws.server import SimulatedAws
 
 
@@ -138,6 +139,17 @@ class ClientAccount:
     def set_storage_class(self, key: str, storage_class: str) -> None:
         """Move an object to another class, as a lifecycle rule does: its ETag stays."""
         self._object(key).set_storage_class(storage_class)
+
+    def restore(self, key: str, *, done: bool = True) -> None:
+        """Ask S3 for a copy of an archived object that can be read for a day, there or still being made."""
+        stored = self._object(key)
+        vars(stored)[UNDER_WAY] = not done
+        if done:
+            stored.restore(1)
+
+    def end_restore(self, key: str) -> None:
+        """The day is over: the copy is gone."""
+        self._object(key).set_expiry(None)
 
     def _object(self, key: str) -> FakeKey:
         stored: FakeKey = self._s3.get_bucket(self.bucket).keys[key]

@@ -13,6 +13,7 @@ from moto.utilities.utils import get_partition
 from kcx.simulated_aws.controls import s3_controls
 from kcx.simulated_aws.http_server import HttpServer
 from kcx.simulated_aws.policies import assume_any_role_policy
+from kcx.simulated_aws.restores import restores_listed
 from kcx.simulated_aws.trust import trust_policies_evaluated
 
 
@@ -50,6 +51,7 @@ class SimulatedAws:
             exits.callback(moto_api_backend.reset)
             exits.enter_context(trust_policies_evaluated())
             exits.enter_context(s3_controls())
+            exits.enter_context(restores_listed())
             if self._enforce_iam:
                 exits.enter_context(enable_iam_authentication())
             server = HttpServer(self._port)

@@ -49,9 +49,11 @@ def a_connection(name: str = "", *, enabled: bool = True, client: str = "") -> C
     )
 
 
-def an_export(connection: ClientConnection, name: str = "cur", decision: str = "LOAD") -> Export:
+def an_export(
+    connection: ClientConnection, name: str = "cur", decision: str = "LOAD", key_layout: str = "legacy_cur"
+) -> Export:
     return Export.objects.create(
-        connection=connection, root="exports/", name=name, key_layout="legacy_cur", decision=decision
+        connection=connection, root="exports/", name=name, key_layout=key_layout, decision=decision
     )
 
 

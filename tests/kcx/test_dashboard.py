@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing.partitions import partition_sizes
 from ingestion.cadence import learn
-from ingestion.models import Client, ClientConnection, Delivery
+from ingestion.models import Client, ClientConnection, Delivery, Export
 from kcx.dashboard.attention import attention
 from kcx.dashboard.connections import Line, State, lines
 from kcx.dashboard.figures import last_days, storage
@@ -138,6 +138,24 @@ class TestEveryState:
         assert line_of(export.connection).state is State.INCOMPLETE
         [entry] = attention(lines(), worker_works=True)
         assert "A listed file is missing." in entry.cause
+
+    def test_archived_files_ask_for_a_restore_unless_no_delivery_that_counts_needs_them(self) -> None:
+        one = a_connection()
+        generic = an_export(one, "lines", key_layout="generic")
+        a_file(generic, "SKIPPED", skip_reason="ARCHIVED")
+        a_file(an_export(one), "SKIPPED", skip_reason="ARCHIVED")
+        assert line_of(one).state is State.ARCHIVED
+        [entry] = attention(lines(), worker_works=True)
+        assert (entry.kind, entry.cause.split(". ")[:2]) == (
+            "Archived files",
+            [
+                "1 file is in an archive storage class and cannot be read",
+                "Ask the client to restore what is needed: it then loads by itself",
+            ],
+        )
+        generic.decision = Export.Decision.IGNORE
+        generic.save()
+        assert line_of(one).archived == 0
 
     def test_an_export_that_awaits_a_decision_asks_for_it(self) -> None:
         export = an_export(a_connection(), decision="AWAITING")

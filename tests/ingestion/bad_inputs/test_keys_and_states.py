@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client as Browser
 from django.urls import reverse
 
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.models import Event, LoadAttempt, SourceFile
+from ingestion.reruns import release, skip
 from tests.builders import ClientUnderTest, csv_gz
 from tests.ingestion.bad_inputs.cases import GOOD, stored_rows
 from tests.refusing_s3 import refusing
@@ -69,11 +70,10 @@ class State:
 
 KMS = "User: x is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext"
 STATES = {
-    "archived-tier": State(
-        "InvalidObjectState", "The operation is not valid for the object's access tier", "archived_object"
-    ),
     "denied": State("AccessDenied", "Access Denied", "access_denied"),
-    "requester-pays": State("AccessDenied", "Requester pays bucket: x-amz-request-payer", "access_denied"),
+    "explicitly-denied": State(
+        "AccessDenied", "User: x is not authorized: with an explicit deny in a policy", "explicit_deny"
+    ),
     "kms-denied": State("AccessDenied", KMS, "kms_denied"),
     "kms-disabled": State("KMS.DisabledException", "arn:aws:kms:key is disabled.", "kms_denied"),
     "kms-key-gone": State("KMS.NotFoundException", "Key does not exist", "kms_denied"),
@@ -119,6 +119,49 @@ def test_an_archived_object_is_skipped_with_its_reason_and_loaded_once_it_is_res
     client_under_test.account.set_storage_class("exports/cold/f.csv", "STANDARD")
     client_under_test.ingest()
     assert client_under_test.rows("exports/cold/f.csv") == [["1"]]
+
+
+def test_a_restored_copy_is_loaded_once_it_is_there_and_for_as_long_as_it_is(
+    client_under_test: ClientUnderTest,
+) -> None:
+    account, key = client_under_test.account, "exports/cold/f.csv"
+    account.put_object(key, b"a\n1\n", storage_class="DEEP_ARCHIVE")
+    account.restore(key, done=False)
+    assert client_under_test.ingest() == [], "the restore is under way"
+    account.restore(key)
+    client_under_test.discover()
+    account.end_restore(key)
+    (attempt,) = client_under_test.load_all()
+    file = client_under_test.file(key)
+    assert (attempt.error_code, file.status, file.skip_reason) == ("archived_object", "SKIPPED", "ARCHIVED")
+    assert not Event.objects.filter(kind=Event.Kind.FILE_FAILED).exists()
+    assert client_under_test.ingest() == [], "archived again"
+    account.restore(key)
+    client_under_test.ingest()
+    assert client_under_test.rows(key) == [["1"]]
+
+
+def test_a_tier_that_listings_do_not_show_waits_for_a_person(client_under_test: ClientUnderTest) -> None:
+    key = "exports/tiered/f.csv"
+    client_under_test.account.put_object(key, b"a\n1\n", storage_class="INTELLIGENT_TIERING")
+    state = ("InvalidObjectState", "The operation is not valid for the access tier")
+    with refusing({key: state}):
+        client_under_test.ingest()
+        assert client_under_test.ingest() == [], "not asked for at every look"
+    assert client_under_test.file(key).skip_reason == "ARCHIVED"
+    release(SourceFile.objects.all(), "Ann", "the client restored it")
+    client_under_test.ingest()
+    assert client_under_test.rows(key) == [["1"]]
+
+
+def test_archived_files_that_nobody_wants_can_be_skipped(client_under_test: ClientUnderTest) -> None:
+    key = "exports/cold/f.csv"
+    client_under_test.account.put_object(key, b"a\n1\n", storage_class="GLACIER")
+    client_under_test.ingest()
+    assert len(skip(SourceFile.objects.all(), "Ann", "older than the contract")) == 1
+    client_under_test.account.restore(key)
+    assert client_under_test.ingest() == []
+    assert client_under_test.file(key).skip_reason == "BY_STAFF"
 
 
 def test_an_object_that_vanishes_or_changes_before_its_load_is_settled_by_the_next_discovery(

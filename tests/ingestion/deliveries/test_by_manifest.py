@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from ingestion.models import Delivery, Export, ExportColumn, SourceFile
+from kcx.dashboard.files import archived_by_connection
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from tests.builders import ClientUnderTest, csv_gz
@@ -114,6 +115,24 @@ def test_older_deliveries_of_a_create_new_export_are_left_out_and_named(
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM billing_deliveries_never_current")
         assert cursor.fetchone() == (2,)
+
+
+def test_what_the_current_delivery_needs_of_the_archive_is_loaded_once_restored_and_nothing_else(
+    client_under_test: ClientUnderTest,
+) -> None:
+    service, account = BillingService(client_under_test.account), client_under_test.account
+    for hour, value in enumerate(["1", "2"]):
+        service.deliver(CREATE_NEW, MARCH, [part(value)], at=NOON + timedelta(hours=hour))
+    data = [key for key in account.list_keys() if key.endswith(".csv.gz")]
+    for key in data:
+        account.set_storage_class(key, "GLACIER")
+    assert client_under_test.ingest() == []
+    assert archived_by_connection() == {client_under_test.connection.pk: 1}
+    for key in data:
+        account.restore(key)
+    client_under_test.ingest()
+    assert shown(client_under_test) == ["2"]
+    assert SourceFile.objects.filter(status="SKIPPED").count() == 1
 
 
 def test_all_history_is_loaded_where_the_connection_says_so(client_under_test: ClientUnderTest) -> None:

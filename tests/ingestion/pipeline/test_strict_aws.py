@@ -1,12 +1,17 @@
 """What AWS refuses by its own rules: KCX names it, stores nothing, and goes on once it is put right."""
 
+from typing import Any
+
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from billing.models import RawRow
+from ingestion.access.check import run_access_check
+from ingestion.access.enabling import enable
 from ingestion.aws_calls import Calls
 from ingestion.errors import AccessDenied
-from ingestion.models import ClientConnection, DiscoveryRun, LoadAttempt, SourceFile
+from ingestion.models import ClientConnection, DiscoveryRun, Event, LoadAttempt, SourceFile
 from ingestion.onboarding import policies_of
 from ingestion.pipeline.assume_role import access_of, s3_client
 from ingestion.pipeline.list_files import list_files
@@ -76,13 +81,46 @@ def test_sessions_that_expire_while_a_body_is_read_are_renewed(
     assert len(wire.asked("GetObject")) == 3
 
 
-def test_a_bucket_of_another_owner_is_refused(client_under_test: ClientUnderTest) -> None:
+@pytest.mark.parametrize("found_by", ["a load", "a discovery"])
+def test_a_bucket_of_another_owner_stops_the_connection_until_access_is_verified(
+    client_under_test: ClientUnderTest, found_by: str
+) -> None:
     client = discovered(client_under_test)
+    run_access_check(client.connection.pk, "test")
     change(client, bucket_owner="555566667777")
-    assert_refused(client, "access_denied")
-    assert client.discover().error_code == "access_denied"
+    if found_by == "a load":
+        assert_refused(client, "foreign_bucket", tried_again=True)
+    else:
+        assert client.discover().error_code == "foreign_bucket"
+    connection = ClientConnection.objects.get(pk=client.connection.pk)
+    assert not connection.enabled
+    assert Event.objects.get().kind == Event.Kind.ACCESS_LOST
     change(client, bucket_owner="")
+    connection.refresh_from_db()
+    with pytest.raises(ValidationError, match="Verify access first"):
+        enable(connection, "Ann")
+    assert client.load_all() == []
+    run_access_check(client.connection.pk, "test")
+    enable(connection, "Ann")
     assert_loads(client)
+
+
+def test_a_check_that_finds_another_owner_stops_the_connection_too(
+    client_under_test: ClientUnderTest, settings: Any
+) -> None:
+    settings.KCX_IAM_SECONDS = 0
+    change(client_under_test, bucket_owner="555566667777")
+    run_access_check(client_under_test.connection.pk, "test")
+    assert not ClientConnection.objects.get(pk=client_under_test.connection.pk).enabled
+
+
+def test_a_bucket_that_begins_to_charge_its_readers_is_called_that(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client = discovered(client_under_test)
+    client.account.set_requester_pays()
+    assert_refused(client, "requester_pays", tried_again=True)
+    assert client.discover().error_code == "requester_pays"
 
 
 def test_a_bucket_in_another_region_is_found_there(
@@ -111,7 +149,7 @@ def test_an_object_encrypted_with_a_key_of_the_clients_needs_the_key_on_both_sid
     client_under_test: ClientUnderTest,
 ) -> None:
     client = discovered(client_under_test, kms_key_arn=KMS_KEY)
-    attempt = assert_refused(client, "kms_denied")
+    attempt = assert_refused(client, "kms_denied", tried_again=True)
     assert "KMS key" in attempt.next_action
     change(client, kms_key_arn=KMS_KEY)
     client.connection.refresh_from_db()

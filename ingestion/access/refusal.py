@@ -1,0 +1,123 @@
+"""Why S3 refuses, where it does not say, and whether it refuses one file or all of a connection's."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from ingestion.access.state import refused_codes
+from ingestion.access_errors import ExplicitDeny, ForeignBucket, RequesterPays
+from ingestion.deadline import ask
+from ingestion.errors import AccessDenied, AccessError, ArchivedObject, IngestionError, KmsDenied
+from ingestion.models import ClientConnection, Export, SourceFile
+from ingestion.pipeline.assume_role import RoleAccess
+from ingestion.pipeline.update_registry import retry_now
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
+
+# By these S3 refuses a read; the latter two are the bucket's, whatever the file.
+OF_BUCKET = (RequesterPays, ForeignBucket)
+OF_READS = (AccessDenied, ExplicitDeny, KmsDenied, *OF_BUCKET)
+# So many other files are tried at most before a refusal is held to be the connection's.
+TRIED = 20
+REFUSED_TRIED = 3
+
+Status = SourceFile.Status
+
+
+@contextmanager
+def causes_named(s3: "S3Client", access: RoleAccess) -> Iterator[None]:
+    """Raise what S3 refuses inside the block without a reason under the name of its cause."""
+    try:
+        yield
+    except AccessDenied as error:
+        cause = cause_of(s3, access, error)
+        if cause is error:
+            raise
+        raise cause from error
+
+
+@contextmanager
+def refusals_judged(s3: "S3Client", access: RoleAccess, file: SourceFile) -> Iterator[None]:
+    """As `causes_named`, for one file's load: the error also says whether nothing else can be read either."""
+    try:
+        with causes_named(s3, access):
+            yield
+    except OF_READS as error:
+        others = _sample(file.connection_id, without=file.pk)
+        error.nothing_readable = isinstance(error, OF_BUCKET) or bool(
+            refused_everywhere(s3, access, others, error)
+        )
+        raise
+
+
+def look_again(s3: "S3Client", connection: ClientConnection, access: RoleAccess) -> None:
+    """Where a load found that nothing can be read: raise the refusal if it lasts, else let loads go on."""
+    if connection.reads_refused_at is None:
+        return
+    if error := refused_everywhere(s3, access, _sample(connection.pk)):
+        raise error
+    go_on(connection.pk)
+
+
+@transaction.atomic
+def go_on(connection_id: int) -> None:
+    """Loads go on, and what was refused before is tried again."""
+    codes = AccessError.codes() - {ArchivedObject.code}
+    retry_now(SourceFile.objects.filter(connection=connection_id, status=Status.FAILED, error_code__in=codes))
+    ClientConnection.objects.filter(pk=connection_id).update(reads_refused_at=None)
+
+
+def cause_of(s3: "S3Client", access: RoleAccess, refused: AccessDenied) -> AccessError:
+    """Why S3 refuses, found by asking for a list of no names; the refusal itself where that is allowed."""
+    if _may_list(s3, access, ExpectedBucketOwner=access.owner):
+        return refused
+    if _may_list(s3, access, ExpectedBucketOwner=access.owner, RequestPayer="requester"):
+        return RequesterPays(f"S3 lists {access.bucket} only for who offers to pay for it.")
+    if _may_list(s3, access):
+        return ForeignBucket(f"{access.bucket} may be listed, and is not owned by account {access.owner}.")
+    return refused
+
+
+def refused_everywhere(
+    s3: "S3Client", access: RoleAccess, keys: Iterable[str], refused: AccessError | None = None
+) -> AccessError | None:
+    """The (first) refusal, where none of these can be read; None where one can, or none is refused."""
+    for key in keys:
+        try:
+            _read_first_byte(s3, access, key)
+        except OF_READS as error:
+            refused = refused or error
+        except IngestionError:
+            continue  # gone, archived or an outage: says nothing of what the role may read
+        else:
+            return None
+    return refused
+
+
+def _sample(connection_id: int, without: int = 0) -> Iterator[str]:
+    """Keys that tell most: the newest ingested, the newest of each export, some that were refused."""
+    files = SourceFile.objects.filter(connection=connection_id, size__gt=0).exclude(pk=without)
+    ingested = files.filter(ingested_at__isnull=False).order_by("-ingested_at")[:1]
+    new = files.filter(status=Status.NEW, export__decision=Export.Decision.LOAD)
+    of_each_export = new.order_by("export_id", "-pk").distinct("export_id")[:TRIED]
+    refused = files.filter(status=Status.FAILED, error_code__in=refused_codes()).order_by("-pk")
+    parts = (ingested, of_each_export, refused[:REFUSED_TRIED])
+    return islice((key for part in parts for key in part.values_list("key", flat=True)), TRIED)
+
+
+def _read_first_byte(s3: "S3Client", access: RoleAccess, key: str) -> None:
+    owned: Any = {"Bucket": access.bucket, "Key": key, "ExpectedBucketOwner": access.owner}
+    ask(f"Trying {key}", lambda: s3.get_object(**owned, Range="bytes=0-0"))["Body"].close()
+
+
+def _may_list(s3: "S3Client", access: RoleAccess, **more: Any) -> bool:
+    where: Any = {"Bucket": access.bucket, "Prefix": access.prefix, "MaxKeys": 0, **more}
+    try:
+        ask("Listing nothing", lambda: s3.list_objects_v2(**where))
+    except AccessError:
+        return False
+    return True
