@@ -117,6 +117,7 @@ def record_crash(attempt: LoadAttempt) -> bool:
         Outcome.CRASHED,
         error_code=WorkerCrashed.code,
         error_message="The worker died, or lost its database session, during the load.",
+        next_action=WorkerCrashed.next_action,
     )
     file.queued_at = None
     file.failures += 1

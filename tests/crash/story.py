@@ -78,8 +78,8 @@ def process(attempt: LoadAttempt) -> int:
 
 def of_crash(attempt: LoadAttempt) -> Iterator[str]:
     """A crash is told in words, with its code and its end."""
-    told = (attempt.outcome, attempt.error_code, attempt.error_message)
-    if told != (Outcome.CRASHED, WorkerCrashed.code, TOLD):
+    told = (attempt.outcome, attempt.error_code, attempt.error_message, attempt.next_action)
+    if told != (Outcome.CRASHED, WorkerCrashed.code, TOLD, WorkerCrashed.next_action):
         yield f"false story: attempt {attempt.pk} tells of its crash {told}"
     if attempt.ended_at is None or attempt.ended_at < attempt.started_at:
         yield f"false story: attempt {attempt.pk} ended {attempt.ended_at}, begun {attempt.started_at}"
