@@ -9,11 +9,12 @@ class IngestionError(Exception):
 
     `row` is the 1-based data row (the header is not a row) and `column` the source's column name,
     both None where the error is not about one. `evidence` is JSON that helps to find the place (byte offsets,
-    a masked excerpt) and holds none of the client's values.
+    a masked excerpt) and holds none of the client's values. `looked_at_twice`: permanent, if it comes again.
     """
 
     code: ClassVar[str] = "internal_error"
     transient: ClassVar[bool] = False
+    looked_at_twice: ClassVar[bool] = False
     next_action: ClassVar[str] = "Report this to KCX's engineers; the worker's log has the details."
 
     def __init__(

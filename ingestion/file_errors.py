@@ -17,6 +17,12 @@ class CorruptGzip(BadFileError):
     code = "corrupt_gzip"
 
 
+class CutGzip(CorruptGzip):
+    """The gzip stream is cut short."""
+
+    looked_at_twice = True
+
+
 class CorruptZip(BadFileError):
     """Not a zip archive, cut short, or not exactly one member in it."""
 
@@ -71,6 +77,12 @@ class BadParquet(BadFileError):
     """The Parquet file cannot be read: footer, page or checksum."""
 
     code = "bad_parquet"
+
+
+class CutParquet(BadParquet):
+    """The Parquet file does not begin and end as one does."""
+
+    looked_at_twice = True
 
 
 class EncryptedParquet(BadFileError):

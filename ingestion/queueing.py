@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from ingestion.access.state import reachable
@@ -18,6 +18,7 @@ from ingestion.staff_actions import record
 # A file whose task has not begun it by then is queued again: the task may be lost.
 QUEUED_AGAIN_AFTER = timedelta(minutes=15)
 CHECKED_EVERY = timedelta(days=7)
+FAILED_TASKS_KEPT = timedelta(days=30)
 
 
 def waiting_files() -> QuerySet[SourceFile]:
@@ -143,6 +144,16 @@ def release_tasks() -> int:
     now = timezone.now()
     released: int = OrmQ.objects.filter(lock__gt=now).update(lock=now)
     return released
+
+
+def forget_failed_tasks() -> int:
+    """Delete django-q2's records of tasks that failed long ago; answers how many. It keeps them for ever.
+
+    What was tried on which file, and what came of it, is told by KCX's own attempts and runs: they stay.
+    """
+    old = Task.objects.filter(success=False, stopped__lt=timezone.now() - FAILED_TASKS_KEPT)
+    deleted: int = old.delete()[0]
+    return deleted
 
 
 @transaction.atomic

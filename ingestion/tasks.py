@@ -125,5 +125,6 @@ def _each(*steps: Callable[[], object]) -> None:
 
 
 def analyze() -> None:
-    """Every night: the planner's statistics of the raw rows."""
+    """Every night: the planner's statistics of the raw rows; and old failed tasks go."""
     analyze_rows()
+    queueing.forget_failed_tasks()

@@ -44,10 +44,13 @@ def _states() -> list[list[str]]:
 def _row(name: str, case: Case) -> list[str]:
     title = name.replace("-", " ")
     if isinstance(case, Accepted):
-        blank = f", {case.blank_lines} blank lines counted" if case.blank_lines else ""
-        return [title, f"stored: {len(case.rows)} rows{blank}", ""]
+        odd = f", {case.blank_lines} blank lines counted" if case.blank_lines else ""
+        odd += f", {case.lone_returns} lone carriage returns counted" if case.lone_returns else ""
+        odd += ", the name told" if case.repeated else ""
+        return [title, f"stored: {len(case.rows)} rows{odd}", ""]
     where = [f"row {case.row}"] if case.row else []
     where += [f"column {case.column}"] if case.column else []
+    where += ["for good when it comes a second time"] if case.looks > 1 else []
     return [title, f"`{case.code}`" + "".join(f", {one}" for one in where), case.says]
 
 

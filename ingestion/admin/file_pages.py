@@ -15,6 +15,7 @@ from billing.models import RawRow
 from billing.read import rows_after, rows_with
 from ingestion.admin.asking import WISHES
 from ingestion.models import Delivery, SourceFile
+from ingestion.receipts import oddities_of
 from ingestion.verification.one_row import compare_row
 
 ROWS_A_PAGE = 50
@@ -58,13 +59,15 @@ def file_page(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
     """Its life: state, facts, attempts, deliveries, receipts, what people did."""
     file = _file(model_admin, request, pk)
     may_operate = model_admin.has_operate_permission(request)
+    receipts = list(file.receipts.order_by("-sequence")[:5])
     context = {
         "wishes": {name: wish for name, wish in WISHES.items() if may_operate and _fits(name, file)},
         "may_verify": may_operate and file.status == SourceFile.Status.INGESTED,
         "loading": file.attempts.filter(outcome="RUNNING").first(),
         "attempts": file.attempts.order_by("-id")[:20],
         "deliveries": file.deliveries.select_related("scope__export").order_by("-delivered_at")[:20],
-        "receipts": file.receipts.order_by("-sequence")[:5],
+        "receipts": receipts,
+        "oddities": oddities_of(receipts[0]) if receipts else [],
         "verifications": file.verifications.order_by("-id")[:5],
         "staff_actions": file.staff_actions.order_by("-id")[:20],
     }

@@ -10,7 +10,7 @@ from typing import IO, TypeVar, cast
 from isal import igzip_lib
 
 from ingestion.errors import IngestionError
-from ingestion.file_errors import BadParquet, CorruptGzip, CorruptZip, EncryptedParquet
+from ingestion.file_errors import CorruptGzip, CorruptZip, CutGzip, CutParquet, EncryptedParquet
 from ingestion.formats.evidence import excerpt
 from ingestion.formats.reader import Reader, Text
 
@@ -53,7 +53,7 @@ def sniff(head: bytes, name: str) -> Kind:
         return Kind.PARQUET
     if name.lower().endswith(".parquet"):
         sentence = "The file is named .parquet but does not start as a Parquet file does."
-        raise BadParquet(sentence, evidence={"excerpt": excerpt(head)})
+        raise CutParquet(sentence, evidence={"excerpt": excerpt(head)})
     if head.startswith(_GZIP_MAGIC) or head == _GZIP_MAGIC[:1]:
         return Kind.GZIP
     is_cut_zip = name.lower().endswith(".zip") and any(magic.startswith(head) for magic in _ZIP_MAGICS)
@@ -109,7 +109,7 @@ class Gunzip:
             return self._begin_next_member(self._inflater.unused_data)
         block = self._reader.read(_COMPRESSED_BLOCK) if self._inflater.needs_input else b""
         if not block and self._inflater.needs_input:
-            raise CorruptGzip("The gzip stream is cut short.", evidence=self._reader.evidence())
+            raise CutGzip("The gzip stream is cut short.", evidence=self._reader.evidence())
         return self._decompress(block, size)
 
     def _begin_next_member(self, rest: bytes) -> bytes:

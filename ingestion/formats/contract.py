@@ -1,5 +1,6 @@
 """What step 5 takes and gives: a source of bytes and its limits in, columns and batches of text out."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,19 @@ class Column:
 
     name: str
     type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oddities:
+    """What is odd about a file and no fault; told by its receipt.
+
+    `blank_lines`: lines of a CSV file that hold nothing and were passed over. `lone_returns`: lines that a
+    carriage return ends without a line feed. `repeated_names`: of columns that share one, each once.
+    """
+
+    blank_lines: int = 0
+    lone_returns: int = 0
+    repeated_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +63,8 @@ class ParsedFile:
 
     Every column of a batch is `pa.string()`, in the file's order, named "0", "1", ...; NULL only where the
     file has no value. Iterating raises the leaves of BadFileError, and the source's own errors unchanged.
-    `bytes_decoded` tells how many bytes were decompressed (Parquet: produced) so far, `blank_lines` how many
-    lines of a CSV file were passed over as they hold nothing.
+    `bytes_decoded` tells how many bytes were decompressed (Parquet: produced) so far, `oddities` what was odd
+    about them.
     """
 
     format: str
@@ -59,4 +73,10 @@ class ParsedFile:
     batches: Iterator[pa.RecordBatch]
     parser: str
     bytes_decoded: Callable[[], int]
-    blank_lines: Callable[[], int]
+    oddities: Callable[[], Oddities]
+
+
+def repeated_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """The names that more than one column has, in the file's order."""
+    counted = Counter(column.name for column in columns)
+    return tuple(name for name, count in counted.items() if count > 1)

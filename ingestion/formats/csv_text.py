@@ -19,7 +19,7 @@ from ingestion.file_errors import (
 from ingestion.formats.contract import Column, Limits
 from ingestion.formats.csv_block import UTF8_BOM, CsvBlocks
 from ingestion.formats.evidence import bad_place
-from ingestion.formats.places import Lines, blank_lines, commas
+from ingestion.formats.places import Lines, blank_lines, commas, lone_returns
 from ingestion.formats.reader import Text
 from ingestion.formats.records import MalformedError, first_record_end, whole_records
 
@@ -31,7 +31,8 @@ _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 class CsvText:
     """The columns of a CSV text, and its rows; text of no bytes has neither.
 
-    Errors name their row. `blank_lines` counts those passed over, as far as the text was read.
+    Errors name their row. `blank_lines` counts those passed over, and `lone_returns` the lines that end in a
+    carriage return alone, as far as the text was read.
     """
 
     def __init__(self, start: bytes, text: Text, limits: Limits) -> None:
@@ -43,6 +44,7 @@ class CsvText:
         header, rest = _split_header(plain, text, limits.row_bytes)
         self.columns = tuple(Column(name, "string") for name in _names(header, limits)) if plain else ()
         self.blank_lines = 0
+        self.lone_returns = lone_returns(header)
         self._blocks = whole_records(rest, text, limits.batch_bytes, limits.row_bytes)
         self._rows_done = 0
         self._bytes_done = len(start) - len(plain) + len(header)
@@ -54,6 +56,7 @@ class CsvText:
             for block in self._blocks:
                 yield from self._read(block)
                 self.blank_lines += blank_lines(block, len(self.columns))
+                self.lone_returns += lone_returns(block)
                 self._bytes_done += len(block)
         except MalformedError as fault:
             row = self._rows_done + 1

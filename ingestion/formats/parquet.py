@@ -12,7 +12,7 @@ import pyarrow.types as pt
 from ingestion.file_errors import BadParquet, RowTooLarge
 from ingestion.formats.as_text import as_text
 from ingestion.formats.caps import within_caps
-from ingestion.formats.contract import Limits, ParsedFile
+from ingestion.formats.contract import Limits, Oddities, ParsedFile, repeated_names
 from ingestion.formats.parquet_file import compression_of, open_parquet, refusal
 from ingestion.formats.reader import Meter, Reader
 
@@ -33,7 +33,7 @@ def read_parquet(reader: Reader, meter: Meter, limits: Limits) -> ParsedFile:
         batches=within_caps(chain(first, batches), columns, limits),
         parser=f"pyarrow {pa.__version__} parquet",
         bytes_decoded=lambda: meter.decoded,
-        blank_lines=lambda: 0,
+        oddities=lambda: Oddities(repeated_names=repeated_names(columns)),
     )
 
 

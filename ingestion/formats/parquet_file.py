@@ -6,7 +6,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingestion.errors import BadFileError
-from ingestion.file_errors import BadParquet, EncryptedParquet, NamelessColumn, NulCharacter, TooLarge
+from ingestion.file_errors import (
+    BadParquet,
+    CutParquet,
+    EncryptedParquet,
+    NamelessColumn,
+    NulCharacter,
+    TooLarge,
+)
 from ingestion.formats.as_text import refuse_unsupported
 from ingestion.formats.contract import Column, Limits
 from ingestion.formats.reader import Reader
@@ -41,7 +48,7 @@ def open_parquet(reader: Reader, limits: Limits) -> tuple[pq.ParquetFile, tuple[
             coerce_int96_timestamp_unit="us",
         )
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise reader.failure or refusal(error, {}) from error
+        raise reader.failure or refusal(error, {}, CutParquet) from error
     columns = tuple(Column(field.name, str(field.type)) for field in plain.schema_arrow)
     _check_names(columns)
     refuse_unsupported(plain.schema_arrow)
@@ -104,11 +111,13 @@ def _check_names(columns: tuple[Column, ...]) -> None:
             raise NulCharacter(f"The name of column {number} holds the NUL character.")
 
 
-def refusal(error: Exception, evidence: Mapping[str, int | str]) -> BadFileError | MemoryError:
+def refusal(
+    error: Exception, evidence: Mapping[str, int | str], kind: type[BadParquet] = BadParquet
+) -> BadFileError | MemoryError:
     """Say what an error of Arrow's means: for the file, or that this process has no more memory."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         return MemoryError(str(error))
     if "crypt" in str(error):
         return EncryptedParquet("The Parquet file is encrypted.")
     sentence = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return BadParquet(f"The Parquet file cannot be read: {sentence.rstrip('.')}.", evidence=evidence)
+    return kind(f"The Parquet file cannot be read: {sentence.rstrip('.')}.", evidence=evidence)

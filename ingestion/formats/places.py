@@ -48,6 +48,15 @@ def blank_lines(block: bytes, columns: int) -> int:
     return Lines(block, columns).blank if may_have else 0
 
 
+def lone_returns(block: bytes) -> int:
+    """How many lines of a block end in a carriage return without a line feed."""
+    if block.count(b"\r") == block.count(b"\r\n"):
+        return 0
+    codes = np.frombuffer(block, np.uint8)
+    returns = np.flatnonzero(_is_line_end(codes) & (codes == _CR))
+    return int(_outside_quotes(block, returns).size)
+
+
 def commas(record: bytes) -> int:
     """How many commas of the start of a record divide values."""
     codes = np.frombuffer(record, np.uint8)

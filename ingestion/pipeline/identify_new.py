@@ -13,6 +13,7 @@ from ingestion.exports import ExportsOf
 from ingestion.layouts.keys import KeyFacts, KeyLayout, Kind, Mode, classify
 from ingestion.models import ClientConnection, DeliveryFile, SourceFile
 from ingestion.pipeline.list_files import RemoteFile
+from ingestion.pipeline.overwritten import hold_back
 from ingestion.pipeline.update_registry import skip_vanished, want
 from ingestion.publish import LIVE
 
@@ -90,7 +91,9 @@ class NewFiles:
     def finish(self) -> int:
         """After the last page: versions that wait and are no longer listed are skipped; answers how many."""
         gone = {pk for versions in self._unseen.values() for pk in versions.values()}
-        return skip_vanished(self._replaced, Skip.REPLACED) + skip_vanished(gone, Skip.GONE)
+        skipped = skip_vanished(self._replaced, Skip.REPLACED) + skip_vanished(gone, Skip.GONE)
+        hold_back(self._replaced)
+        return skipped
 
     def _count(self, item: _Object) -> None:
         self.found.listed += 1

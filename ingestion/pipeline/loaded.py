@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ingestion.formats.contract import Oddities
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -15,4 +17,4 @@ class Loaded:
     names: tuple[str, ...]
     types: tuple[str, ...]
     parser: str
-    blank_lines: int = 0
+    oddities: Oddities

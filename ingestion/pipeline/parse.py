@@ -15,12 +15,19 @@ from ingestion.formats.containers import (
     refuse_second_layer,
     sniff,
 )
-from ingestion.formats.contract import Column, Limits, ParsedFile, Source
+from ingestion.formats.contract import (
+    Column,
+    Limits,
+    Oddities,
+    ParsedFile,
+    Source,
+    repeated_names,
+)
 from ingestion.formats.csv_text import CsvText
 from ingestion.formats.parquet import read_parquet
 from ingestion.formats.reader import Meter, MeteredText, Reader
 
-__all__ = ["Column", "Limits", "ParsedFile", "Source", "parse"]
+__all__ = ["Column", "Limits", "Oddities", "ParsedFile", "Source", "parse"]
 
 
 def parse(open_source: Callable[[], Source], name: str, limits: Limits) -> ParsedFile:
@@ -56,5 +63,5 @@ def _parse_text(reader: Reader, meter: Meter, kind: Kind, name: str, limits: Lim
         batches=within_caps(csv.batches(), csv.columns, limits),
         parser=f"pyarrow {pa.__version__} csv; isal {isal.__version__}",
         bytes_decoded=lambda: meter.decoded,
-        blank_lines=lambda: csv.blank_lines,
+        oddities=lambda: Oddities(csv.blank_lines, csv.lone_returns, repeated_names(csv.columns)),
     )

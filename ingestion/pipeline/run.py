@@ -165,7 +165,7 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, source: ObjectReader, prog
             names=tuple(column.name for column in parsed.columns),
             types=tuple(column.type for column in parsed.columns),
             parser=parsed.parser,
-            blank_lines=parsed.blank_lines(),
+            oddities=parsed.oddities(),
         )
 
 

@@ -1,6 +1,7 @@
 """Step 7 of 7: the only writer of a source file's status, and of a load attempt's end."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -24,9 +25,13 @@ CRASHES_IN_A_ROW = 3
 
 
 def due(now: datetime) -> Q:
-    """Files a load may take: new, failed and due, or a reload was asked for and is due."""
-    reload_due = Q(reload_requested_at__isnull=False) & (Q(next_retry_at=None) | Q(next_retry_at__lte=now))
-    return Q(status=Status.NEW) | Q(status=Status.FAILED, next_retry_at__lte=now) | reload_due
+    """Files a load may take: new, failed, or asked for again; none before its time."""
+    wanted = Q(status=Status.NEW) | Q(reload_requested_at__isnull=False)
+    return (
+        Q(next_retry_at__lte=now, status=Status.FAILED)
+        | (wanted & Q(next_retry_at=None))
+        | (wanted & Q(next_retry_at__lte=now))
+    )
 
 
 def claim(source_file_id: int) -> SourceFile | None:
@@ -60,7 +65,7 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
     file.next_retry_at = file.reload_requested_at = None
     file.save()
     _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
-    write_file_receipt(file, {"parser": loaded.parser, "blank_lines": loaded.blank_lines})
+    write_file_receipt(file, {"parser": loaded.parser, **asdict(loaded.oddities)})
 
 
 def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError) -> None:

@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Task
 
 from ingestion import tasks
 from ingestion.discovery_runs import one_at_a_time
 from ingestion.models import Client, ClientConnection, DiscoveryRun, Export, LoadAttempt, SourceFile
-from ingestion.queueing import QUEUED_AGAIN_AFTER, queue_due_discoveries, queue_loads, request_discovery
+from ingestion.queueing import (
+    FAILED_TASKS_KEPT,
+    QUEUED_AGAIN_AFTER,
+    queue_due_discoveries,
+    queue_loads,
+    request_discovery,
+)
 from tests.builders import ClientUnderTest, csv_gz
 from tests.faulty_s3 import FaultyAws, held
 from tests.ingestion.registered import a_connection, a_file, an_export, failed, ingested, running
@@ -298,3 +304,20 @@ def in_own_session(work: Callable[[], int]) -> int:
         return work()
     finally:
         connection.close()
+
+
+def test_failed_tasks_are_kept_for_a_month_and_then_go() -> None:
+    now = timezone.now()
+    ages = {"old": FAILED_TASKS_KEPT + timedelta(minutes=1), "young": FAILED_TASKS_KEPT - timedelta(hours=1)}
+    for name, age in ages.items():
+        for success in (True, False):
+            Task.objects.create(
+                id=f"{name} {success}",
+                name=name,
+                func="ingestion.tasks.sweep",
+                started=now - age,
+                stopped=now - age,
+                success=success,
+            )
+    tasks.analyze()
+    assert set(Task.objects.values_list("id", flat=True)) == {"old True", "young True", "young False"}

@@ -79,6 +79,8 @@ def test_a_load_leaves_a_receipt_that_says_all_of_it(client_under_test: ClientUn
         },
         "parser": body["parser"],
         "blank_lines": 0,
+        "lone_returns": 0,
+        "repeated_names": [],
         "attempts": [
             {
                 "number": 1,

@@ -2,6 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
 
 from billing.models import RawRow
 from ingestion.models import LoadAttempt, Receipt, SourceFile
@@ -24,17 +27,21 @@ class Refused:
     row: int | None = None
     column: str = ""
     evidence: tuple[str, ...] = ()
+    looks: int = 1
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A file that only looks odd: its very columns and rows, and blank lines passed over."""
+    """A file that only looks odd: its very columns and rows, and what its receipt tells of them."""
 
     name: str
     body: bytes
     columns: list[str]
     rows: list[Row]
     blank_lines: int = 0
+    lone_returns: int = 0
+    repeated: tuple[str, ...] = ()
+    looks: int = 1
 
 
 Case = Refused | Accepted
@@ -51,6 +58,12 @@ def ingest(client: ClientUnderTest, cases: dict[str, Case]) -> None:
     for title, case in cases.items():
         client.account.put_object(key_of(title, case), case.body)
     client.ingest()
+    again = SourceFile.objects.filter(next_retry_at__isnull=False)
+    assert set(again.values_list("key", flat=True)) == {
+        key_of(title, case) for title, case in cases.items() if case.looks > 1
+    }
+    again.update(next_retry_at=timezone.now())
+    client.ingest()
     assert client.rows(GOOD) == [["1", "2"]]
     assert client.file(GOOD).status == SourceFile.Status.INGESTED
 
@@ -59,7 +72,7 @@ def outcome(client: ClientUnderTest, title: str, case: Case) -> str:
     """What is wrong with what became of a case; "" where nothing is."""
     file = client.file(key_of(title, case))
     attempts = list(LoadAttempt.objects.filter(source_file=file))
-    if len(attempts) != 1:
+    if len(attempts) != case.looks:
         return f"{len(attempts)} attempts"
     found = {**_found(file, attempts[0]), "rows": client.rows(file.key)}
     expected = _refused(case) if isinstance(case, Refused) else _accepted(case)
@@ -80,14 +93,15 @@ def _found(file: SourceFile, attempt: LoadAttempt) -> dict[str, object]:
         "column": attempt.error_column,
         "evidence": set(attempt.evidence),
         "columns": file.layout.names if file.layout else None,
-        "blank lines": _blank_lines(file),
+        "oddities": _oddities(file),
     }
 
 
-def _blank_lines(file: SourceFile) -> int | None:
-    """As the file's receipt counts them."""
+def _oddities(file: SourceFile) -> list[Any] | None:
+    """As the file's receipt tells them."""
     receipt = Receipt.objects.filter(source_file=file).first()
-    return json.loads(receipt.body)["blank_lines"] if receipt else None
+    names = ("blank_lines", "lone_returns", "repeated_names")
+    return [json.loads(receipt.body)[name] for name in names] if receipt else None
 
 
 def _refused(case: Refused) -> dict[str, object]:
@@ -100,7 +114,7 @@ def _refused(case: Refused) -> dict[str, object]:
         "column": case.column,
         "evidence": set(case.evidence),
         "columns": None,
-        "blank lines": None,
+        "oddities": None,
         "rows": [],
     }
 
@@ -115,7 +129,7 @@ def _accepted(case: Accepted) -> dict[str, object]:
         "column": "",
         "evidence": set(),
         "columns": case.columns,
-        "blank lines": case.blank_lines,
+        "oddities": [case.blank_lines, case.lone_returns, list(case.repeated)],
         "rows": case.rows,
     }
 

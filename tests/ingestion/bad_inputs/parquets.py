@@ -1,5 +1,6 @@
 """Bad and odd Parquet files."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -20,6 +21,11 @@ def bad(
     body: bytes, says: str, row: int | None = None, column: str = "", evidence: tuple[str, ...] = ()
 ) -> Refused:
     return Refused(NAME, body, "bad_parquet", says, row, column, evidence)
+
+
+def cut(body: bytes, says: str = "cannot be read", evidence: tuple[str, ...] = ()) -> Refused:
+    """What does not begin and end as a Parquet file: believed when it comes a second time."""
+    return replace(bad(body, says, evidence=evidence), looks=2)
 
 
 def unchecked_text(*values: bytes) -> pa.Array:
@@ -66,13 +72,13 @@ PAIRS = pa.map_(pa.string(), pa.string())
 STRUCT = pa.struct([("x", pa.float64()), ("y", pa.list_(pa.int64()))])
 
 PARQUET: dict[str, Case] = {
-    "cut-in-half": bad(WHOLE[: len(WHOLE) // 2], "cannot be read"),
-    "three-bytes": bad(WHOLE[:3], "does not start as a Parquet file does", evidence=("excerpt",)),
-    "first-four-bytes": bad(WHOLE[:4], "cannot be read"),
-    "csv-renamed": bad(b"a,b\n1,2\n", "does not start as a Parquet file does", evidence=("excerpt",)),
-    "wrong-head": bad(b"XXXX" + WHOLE[4:], "does not start as a Parquet file does", evidence=("excerpt",)),
-    "wrong-tail": bad(WHOLE[:-4] + b"XXXX", "cannot be read"),
-    "footer-longer-than-the-file": bad(WHOLE[:-8] + b"\xff\xff\xff\x7fPAR1", "cannot be read"),
+    "cut-in-half": cut(WHOLE[: len(WHOLE) // 2]),
+    "three-bytes": cut(WHOLE[:3], "does not start as a Parquet file does", evidence=("excerpt",)),
+    "first-four-bytes": cut(WHOLE[:4]),
+    "csv-renamed": cut(b"a,b\n1,2\n", "does not start as a Parquet file does", evidence=("excerpt",)),
+    "wrong-head": cut(b"XXXX" + WHOLE[4:], "does not start as a Parquet file does", evidence=("excerpt",)),
+    "wrong-tail": cut(WHOLE[:-4] + b"XXXX"),
+    "footer-longer-than-the-file": cut(WHOLE[:-8] + b"\xff\xff\xff\x7fPAR1"),
     "footer-of-more-rows-than-its-groups": bad(
         with_footer(WHOLE, ROWS, ROWS + 1, 1), "The footer counts 2,001 rows, its row groups 2,000"
     ),
@@ -157,6 +163,7 @@ PARQUET: dict[str, Case] = {
         parquet(pa.Table.from_arrays([pa.array(["1"]), pa.array(["2"])], names=["a", "a"])),
         ["a", "a"],
         [["1", "2"]],
+        repeated=("a",),
     ),
     "parquet-named-csv.gz": Accepted("f.csv.gz", parquet(pa.table({"a": ["1"]})), ["a"], [["1"]]),
     "many-rows-in-one-group": odd(

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 
 from tests.ingestion.bad_inputs.cases import SECRET, Accepted, Case, Refused
 
@@ -40,16 +41,21 @@ def gz(body: bytes, says: str, evidence: tuple[str, ...] = OBJECT) -> Refused:
     return Refused("f.csv.gz", body, "corrupt_gzip", says, evidence=evidence)
 
 
+def cut(body: bytes) -> Refused:
+    """A gzip stream that ends early: believed when it comes a second time."""
+    return replace(gz(body, "cut short"), looks=2)
+
+
 def zip_(body: bytes, says: str, evidence: tuple[str, ...] = ()) -> Refused:
     return Refused("f.csv.zip", body, "corrupt_zip", says, evidence=evidence)
 
 
 COMPRESSED: dict[str, Case] = {
-    "gzip-cut-in-its-body": gz(GZ[:-20], "cut short"),
-    "gzip-cut-in-its-header": gz(GZ[:6], "cut short"),
-    "gzip-of-one-byte": gz(GZ[:1], "cut short"),
-    "gzip-without-trailer": gz(GZ[:-8], "cut short"),
-    "gzip-with-its-second-member-cut": gz(GZ + GZ[:-9], "cut short"),
+    "gzip-cut-in-its-body": cut(GZ[:-20]),
+    "gzip-cut-in-its-header": cut(GZ[:6]),
+    "gzip-of-one-byte": cut(GZ[:1]),
+    "gzip-without-trailer": cut(GZ[:-8]),
+    "gzip-with-its-second-member-cut": cut(GZ + GZ[:-9]),
     "gzip-with-a-wrong-crc": gz(flipped(GZ, -8), "damaged"),
     "gzip-with-a-wrong-length": gz(flipped(GZ, -1), "damaged"),
     "gzip-with-a-damaged-body": gz(flipped(GZ, 14), "damaged"),
@@ -119,10 +125,14 @@ CSV: dict[str, Case] = {
     "blank-first-line": Refused("f.csv", b"\n" + HEAD, "nameless_column", "first line"),
     "byte-order-mark": Accepted("f.csv", b"\xef\xbb\xbf" + HEAD, ["a", "b"], [["Secret", "2"]]),
     "crlf": Accepted("f.csv", b'a,b\r\n"x\r\ny",2\r\n"\r",""\r\n', ["a", "b"], [["x\r\ny", "2"], ["\r", ""]]),
-    "lone-carriage-returns": Accepted("f.csv", b"a,b\r1,2\r3,4\r", ["a", "b"], [["1", "2"], ["3", "4"]]),
+    "lone-carriage-returns": Accepted(
+        "f.csv", b"a,b\r1,2\r3,4\r", ["a", "b"], [["1", "2"], ["3", "4"]], lone_returns=3
+    ),
     "header-only": Accepted("f.csv", b"a,b\n", ["a", "b"], []),
     "header-without-a-line-end": Accepted("f.csv", b"a,b", ["a", "b"], []),
-    "the-same-name-twice": Accepted("f.csv", b"a,b,a\n1,2,3\n", ["a", "b", "a"], [["1", "2", "3"]]),
+    "the-same-name-twice": Accepted(
+        "f.csv", b"a,b,a\n1,2,3\n", ["a", "b", "a"], [["1", "2", "3"]], repeated=("a",)
+    ),
     "blank-lines": Accepted("f.csv", b"a,b\n\n1,2\n\n\n3,4\n\n", ["a", "b"], [["1", "2"], ["3", "4"]], 4),
     "nothing-or-an-empty-text": Accepted("f.csv", b'a,b,c\n,"",x\n', ["a", "b", "c"], [[None, "", "x"]]),
     "postgresqls-end-of-copy": Accepted("f.csv", b"a\n1\n\\.\n2\n", ["a"], [["1"], ["\\."], ["2"]]),

@@ -93,12 +93,12 @@ def test_blank_lines_are_counted_and_are_no_rows(end: str, block: int) -> None:
     lines = ["a,b", "", "1,2", "", "", '"x', "", 'y",3', "", ",", ""]
     parsed = parse_bytes(end.join(lines).encode(), batch_bytes=block)
     assert rows_of(parsed) == [["1", "2"], [f"x{end}{end}y", "3"], [None, None]]
-    assert parsed.blank_lines() == 4
+    assert parsed.oddities().blank_lines == 4
 
 
 def test_with_one_column_a_blank_line_is_a_row_and_not_counted() -> None:
     parsed = parse_bytes(b"a\n1\n\n2\n")
-    assert (rows_of(parsed), parsed.blank_lines()) == ([["1"], [None], ["2"]], 0)
+    assert (rows_of(parsed), parsed.oddities().blank_lines) == ([["1"], [None], ["2"]], 0)
 
 
 def test_caps_on_values_columns_and_rows_are_kept_to_the_unit() -> None:
@@ -114,3 +114,16 @@ def _parquet(values: list[str]) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": ["1", "3"], "b": values}), sink)
     return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("block", [4, 16, 2**20])
+def test_lines_that_a_carriage_return_alone_ends_are_counted(block: int) -> None:
+    text = b'a,b\r1,"x\ry"\r\n2,"\r\n"\r3,\n4,5\r'
+    parsed = parse_bytes(text, batch_bytes=block)
+    assert rows_of(parsed) == [["1", "x\ry"], ["2", "\r\n"], ["3", None], ["4", "5"]]
+    assert parsed.oddities().lone_returns == 3
+
+
+def test_names_of_several_columns_are_told_once_each() -> None:
+    parsed = parse_bytes(b"a,b,a,c,b,a\n1,2,3,4,5,6\n")
+    assert parsed.oddities().repeated_names == ("a", "b")
