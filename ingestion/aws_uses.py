@@ -17,31 +17,25 @@ logger = logging.getLogger(__name__)
 def recorded(
     connection_id: int, run: str, actor: str, subject: str = "", using: str = "default"
 ) -> Iterator[Calls]:
-    """Counts for the clients made inside; one AwsUse at the end where anything was sent.
+    """Counts for the clients made inside, in an AwsUse that is begun before and closed after.
 
     `using`: the database alias to write by, where `default` may be rolled back. A worker that dies inside
-    leaves no AwsUse: the run itself then tells that it crashed.
+    leaves the AwsUse open: nobody can say what it asked.
     """
-    calls, started_at = Calls(run), timezone.now()
+    calls = Calls(run)
+    use = AwsUse(
+        connection_id=connection_id, run=run, actor=actor, subject=subject, started_at=timezone.now()
+    )
+    use.save(using=using, force_insert=True)
     try:
         yield calls
     finally:
-        if told := calls.told():
-            use = AwsUse(
-                connection_id=connection_id,
-                run=run,
-                actor=actor,
-                subject=subject,
-                started_at=started_at,
-                ended_at=timezone.now(),
-                calls=told,
-                bytes_received=calls.bytes_received,
-            )
-            _write(use, using)
+        use.ended_at, use.calls, use.bytes_received = timezone.now(), calls.told(), calls.bytes_received
+        _close(use, using)
 
 
-def _write(use: AwsUse, using: str) -> None:
+def _close(use: AwsUse, using: str) -> None:
     try:
-        use.save(using=using, force_insert=True)
+        use.save(using=using, update_fields=["ended_at", "calls", "bytes_received"])
     except (DatabaseError, InterfaceError) as error:
         logger.warning("The calls of %s could not be written down: %s: %s", use, use.calls, error)

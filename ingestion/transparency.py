@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import Count, QuerySet
+from django.db.models.functions import Left
 
-from ingestion.errors import WorkerCrashed
-from ingestion.models import AwsUse, ClientConnection, DiscoveryRun, LoadAttempt, StaffAction
+from ingestion.models import AwsUse, ClientConnection, StaffAction
 
 STAFF_ACTIONS_TOLD = 500
 # One statement, so one snapshot. Each day comes first by itself, with an empty name, then by operation.
@@ -106,21 +105,11 @@ def uses(connection_id: int, period: Period) -> QuerySet[AwsUse]:
     return within.order_by("-started_at", "-id")
 
 
-def untold(client_connection: ClientConnection, period: Period) -> int:
-    """How many runs of the period died before they could write down what they had asked."""
-    within = Q(started_at__gte=period.start, started_at__lt=period.end)
-    attempts = LoadAttempt.objects.filter(
-        within, ~_told("a"), source_file__connection=client_connection, outcome=LoadAttempt.Outcome.CRASHED
-    )
-    runs = DiscoveryRun.objects.filter(
-        within, ~_told("d"), connection=client_connection, error_code=WorkerCrashed.code
-    )
-    return attempts.count() + runs.count()
-
-
-def _told(letter: str) -> Exists:
-    run = Concat(Value(letter), Cast(OuterRef("pk"), TextField()))
-    return Exists(AwsUse.objects.filter(run=run))
+def untold(connection_id: int, period: Period) -> list[tuple[str, int]]:
+    """How many runs of the period have no end, and so no counts: by kind, as ("Verification", 2)."""
+    open_uses = uses(connection_id, period).filter(ended_at=None).annotate(letter=Left("run", 1))
+    counted = open_uses.order_by("letter").values_list("letter").annotate(Count("pk"))
+    return [(AwsUse.Kind(letter).label, count) for letter, count in counted]
 
 
 def staff_actions(client_connection: ClientConnection, period: Period) -> QuerySet[StaffAction]:

@@ -33,12 +33,12 @@ NEVER_REWRITTEN = {
     "ingestion_loadattempt": {"id", "source_file_id", "actor", "worker", "is_reload", "started_at"},
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
     "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
+    "ingestion_awsuse": {"id", "connection_id", "run", "actor", "subject", "started_at"},
     "api_serviceuser": {"id", "created_at"},
     "api_token": {"digest", "token_key", "user_id", "created", "expiry", "made_by"},
     "ingestion_webhookmessage": {"id", "event_id", "endpoint_id"},
 }
 APPEND_ONLY = {
-    "ingestion_awsuse",
     "ingestion_event",
     "ingestion_receipt",
     "ingestion_staffaction",

@@ -111,15 +111,17 @@ class AwsUseAdmin(HistoryAdmin):
     @admin.display(description="Received", ordering="bytes_received")
     def bytes(self, use: AwsUse) -> str:
         """Of listings and objects, readable."""
-        return filesizeformat(use.bytes_received)
+        return filesizeformat(use.bytes_received) if use.ended_at else "-"
 
 
 def _requests(run: str) -> str:
     use = AwsUse.objects.filter(run=run).first()
-    return _told(use) if use else "Not known: nothing was asked, or the run has not come to its end"
+    return _told(use) if use else "None: the run did not come to ask"
 
 
 def _told(use: AwsUse) -> str:
+    if not use.ended_at:
+        return "Not known: the run is going on, or broke off"
     parts = []
     for name, counted in use.calls.items():
         refused = f" ({counted['refused']:,} refused)" if counted["refused"] else ""

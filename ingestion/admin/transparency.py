@@ -49,7 +49,7 @@ def transparency_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpRe
             ("Day", [(span, span.in_order(names)) for span in of_days]),
         ],
         "page": page,
-        "untold": untold(connection, period),
+        "untold": untold(connection.pk, period),
         "staff_actions": staff_actions(connection, period),
         "made_at": timezone.now(),
     }
@@ -93,10 +93,18 @@ def _as_csv(connection: ClientConnection, period: Period, found: Iterator[AwsUse
 def _rows(found: Iterator[AwsUse]) -> Iterator[tuple[str, ...]]:
     yield COLUMNS
     for use in found:
-        calls = " ".join(f"{name}:{count['sent']}/{count['refused']}" for name, count in use.calls.items())
-        times = use.started_at.isoformat(), use.ended_at.isoformat()
-        cells = (*times, use.kind, use.session_name, use.actor, use.subject, calls, str(use.bytes_received))
+        ended_at, calls, received = _ending(use)
+        run = (use.kind, use.session_name, use.actor, use.subject)
+        cells = (use.started_at.isoformat(), ended_at, *run, calls, received)
         yield tuple(f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells)
+
+
+def _ending(use: AwsUse) -> tuple[str, str, str]:
+    """Its end, requests and bytes; what is not known is said to be so."""
+    if not use.ended_at:
+        return "", "not known", ""
+    calls = " ".join(f"{name}:{count['sent']}/{count['refused']}" for name, count in use.calls.items())
+    return use.ended_at.isoformat(), calls, str(use.bytes_received)
 
 
 class _Echo:

@@ -1,4 +1,4 @@
-"""Append-only audit of what KCX did in a client's account."""
+"""The audit of what KCX did in a client's account."""
 
 from django.db import models
 
@@ -6,7 +6,10 @@ from ingestion.models.client import ClientConnection
 
 
 class AwsUse(models.Model):
-    """The requests of one run. `calls`: by operation, how many were sent, and of these how many refused."""
+    """The requests of one run. `calls`: by operation, how many were sent, and of these how many refused.
+
+    Begun before the first request. One without `ended_at` runs, or broke off: its requests are not known.
+    """
 
     class Kind(models.TextChoices):
         """By the first letter of `run`."""
@@ -24,9 +27,9 @@ class AwsUse(models.Model):
     actor = models.CharField(max_length=200, help_text="Who asked for it: a person, or the schedule.")
     subject = models.TextField(help_text="What was read.")
     started_at = models.DateTimeField()
-    ended_at = models.DateTimeField()
-    calls = models.JSONField()
-    bytes_received = models.BigIntegerField()
+    ended_at = models.DateTimeField(null=True)
+    calls = models.JSONField(default=dict)
+    bytes_received = models.BigIntegerField(default=0)
 
     class Meta:
         ordering = ["-id"]
