@@ -125,7 +125,7 @@ def test_the_dead_of_before_this_was_recorded_are_named_too(client_under_test: C
         outcome="CRASHED",
         ended_at="2026-01-05T10:00Z",
     )
-    migration = import_module("ingestion.migrations.0033_uses_begun")
+    migration = import_module("ingestion.migrations.0034_uses_begun")
     with connection.cursor() as cursor:
         cursor.execute(migration.DEAD_BEFORE)
         cursor.execute(migration.DEAD_BEFORE)

@@ -40,26 +40,15 @@ ORDER BY started_at;
 
 
 class Migration(migrations.Migration):
-
-    dependencies = [
-        ('ingestion', '0031_schedule_numbers'),
-    ]
+    dependencies = [("ingestion", "0033_archived_and_refused")]
 
     operations = [
         migrations.AlterField(
-            model_name='awsuse',
-            name='ended_at',
-            field=models.DateTimeField(null=True),
+            model_name="awsuse", name="ended_at", field=models.DateTimeField(null=True)
         ),
+        migrations.AlterField(model_name="awsuse", name="calls", field=models.JSONField(default=dict)),
         migrations.AlterField(
-            model_name='awsuse',
-            name='calls',
-            field=models.JSONField(default=dict),
-        ),
-        migrations.AlterField(
-            model_name='awsuse',
-            name='bytes_received',
-            field=models.BigIntegerField(default=0),
+            model_name="awsuse", name="bytes_received", field=models.BigIntegerField(default=0)
         ),
         migrations.RunSQL(GUARDS, UNDO_GUARDS),
         migrations.RunSQL(DEAD_BEFORE, migrations.RunSQL.noop),
