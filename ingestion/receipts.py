@@ -85,11 +85,8 @@ def write_delivery_receipt(delivery: Delivery) -> Receipt:
 def oddities_of(receipt: Receipt) -> list[str]:
     """What a file's receipt tells of oddities that are no faults, as sentences."""
     facts = json.loads(receipt.body)
-    counted = {
-        "blank_lines": "blank lines passed over",
-        "lone_returns": "lines end in a carriage return alone",
-    }
-    told = [f"{facts[name]:,} {what}" for name, what in counted.items() if facts.get(name)]
+    counted = (("blank_lines", "blank lines"), ("lone_returns", "lines that a carriage return alone ends"))
+    told = [f"{facts[name]:,} {what}" for name, what in counted if facts.get(name)]
     return told + [f"more than one column is named {name!r}" for name in facts.get("repeated_names", [])]
 
 

@@ -1,5 +1,8 @@
 """All main pages in a browser: narrow, dark, by keyboard, and for those who may only look."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -10,6 +13,7 @@ from tests.builders import ClientUnderTest, csv_gz
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
+BERLIN = ZoneInfo("Europe/Berlin")  # as the browsers of these tests
 KEY = "exports/lines/file.csv.gz"
 BROKEN = "exports/lines/broken.csv.gz"
 
@@ -148,3 +152,37 @@ def test_the_registry_tells_what_changes_while_it_is_looked_at(
     page.clock.fast_forward(10_000)
     expect(page.get_by_text("Something else by now.")).to_be_visible()
     expect(chosen).to_be_checked()
+
+
+def test_times_are_those_of_the_readers_zone_and_utc_on_hover(
+    client: ClientUnderTest, opened: Opened
+) -> None:
+    page = opened("operator")
+    file = client.file(KEY).pk
+    for address in ("/admin/ingestion/loadattempt/", f"/admin/ingestion/sourcefile/{file}/change/"):
+        page.goto(address)
+        times = page.locator("time.kcx-time")
+        expect(times.first).to_have_attribute("data-local", "yes")
+        for shown in times.all():
+            moment = datetime.fromisoformat(shown.get_attribute("datetime") or "")
+            assert shown.inner_text() == f"{moment.astimezone(BERLIN):%Y-%m-%d %H:%M}"
+            assert shown.get_attribute("title") == f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+            assert moment.astimezone(BERLIN).utcoffset() != moment.utcoffset()
+
+
+def test_the_transparency_page_prints_black_on_white_without_what_is_only_for_the_screen(
+    client: ClientUnderTest, opened: Opened
+) -> None:
+    page = opened("operator", dark=True)
+    page.goto(f"/admin/ingestion/clientconnection/{client.connection.pk}/transparency/")
+    on_screen = page.locator("#nav-sidebar, .kcx-screen").filter(visible=True)
+    assert on_screen.count() > 1
+    page.emulate_media(media="print", color_scheme="dark")
+    assert on_screen.count() == 0
+    title = page.locator(".kcx-print h2").first
+    assert title.is_visible()
+    look = "one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
+    assert title.evaluate(look) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    for box in page.locator(".kcx-print .kcx-scroll").all():
+        assert box.evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert page.pdf()[:5] == b"%PDF-"

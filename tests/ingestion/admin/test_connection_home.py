@@ -157,6 +157,18 @@ def test_from_nothing_to_the_first_rows(client: ClientUnderTest) -> None:
     assert not ClientConnection.objects.get().enabled
 
 
+def saved_as(browser: Browser, client: ClientUnderTest, **changed: object) -> bool:
+    """Save the connection's form with these changes; was it done?"""
+    path = reverse("admin:ingestion_clientconnection_change", args=[client.connection.pk])
+    form = browser.get(path, secure=True).context["adminform"].form
+    fields = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    sent = {name: value for name, value in fields.items() if value not in (None, False)}
+    due = sent.pop("next_discovery_at")
+    sent |= {"next_discovery_at_0": f"{due:%Y-%m-%d}", "next_discovery_at_1": f"{due:%H:%M:%S}"}
+    assert browser.post(path, {**sent, **changed}, secure=True).status_code == 302
+    return ClientConnection.objects.filter(pk=client.connection.pk, **changed).exists()
+
+
 def test_decisions_are_saved_together_and_only_those_that_changed(
     client_under_test: ClientUnderTest,
 ) -> None:
@@ -238,5 +250,6 @@ def test_no_page_waits_for_a_load_and_a_connection_is_saved_and_disabled_beside_
             path = reverse(f"admin:ingestion_{model}_change", args=[pk])
             assert onboarder.get(path, secure=True).status_code == 200
         assert onboarder.get(reverse("admin:index"), secure=True).status_code == 200
+        assert saved_as(onboarder, client, name="renamed beside a load")
         assert do(onboarder, client, "stop").status_code == 302
     assert not ClientConnection.objects.get().enabled

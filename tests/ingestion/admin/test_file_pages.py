@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils.html import escape
 
 from ingestion.models import SourceFile
 from kcx.simulated_aws.deliveries import BillingService
@@ -132,6 +133,30 @@ def test_a_passport_names_version_row_delivery_and_the_line_that_fetches_it(
     text = answer.content.decode()
     assert "<script>alert" not in text
     assert "Current" in text
+
+
+def test_a_passport_names_the_manifest_that_listed_the_file_and_its_version(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    service = BillingService(client_under_test.account)
+    export = ExportSpec("exports/", "cur2", Family.CUR_2_0, Mode.OVERWRITE, "snappy.parquet")
+    delivered = service.deliver(export, date(2026, 3, 1), [cur2_parquet(date(2026, 3, 1), 3, 1)])
+    client_under_test.ingest()
+    text = page(operator, passport(client_under_test.file(delivered.data_keys[0]), 2))
+    manifest = delivered.manifest_keys[-1]
+    assert f"manifest {manifest}" in text
+    assert escape(client_under_test.account.etag(manifest)) in text
+
+
+def test_odd_things_of_a_file_are_told_on_its_page(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = ingest(client_under_test, csv_gz("a,<b>,<b>\r1,2,3\n\n"))
+    told = page(operator, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    for odd in ("1 blank lines", "1 lines that a carriage return alone ends", "named &#x27;&lt;b&gt;&#x27;"):
+        assert odd in told
+    plain = ingest(client_under_test, csv_gz("a\n1\n"), "exports/plain/file.csv.gz")
+    assert "Odd, and" not in page(operator, reverse("admin:ingestion_sourcefile_change", args=[plain.pk]))
 
 
 def test_a_row_is_read_again_and_compared(client_under_test: ClientUnderTest, operator: Browser) -> None:
