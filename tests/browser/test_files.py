@@ -1,5 +1,7 @@
 """A file in a browser: retried with a reason, passports of its rows, and names that would be more."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -18,17 +20,16 @@ HOSTILE = BEGIN + "x" * (1024 - len(BEGIN.encode()) - len(".csv")) + ".csv"
 
 
 def test_a_failed_file_is_retried_by_a_button_with_a_reason(
-    client_under_test: ClientUnderTest, opened: Opened
+    client_under_test: ClientUnderTest, opened: Opened, settings: Any
 ) -> None:
     client = client_under_test
     client.account.put_object(KEY, csv_gz("a,b\n1,2\n"))
-    client.discover()
-    client.account.set_storage_class(KEY, "GLACIER")
-    client.load_all()
+    settings.KCX_MAX_COLUMNS = 1
+    client.ingest()
     page = opened("operator")
     page.goto(f"/admin/ingestion/sourcefile/{client.file(KEY).pk}/change/")
-    expect(page.get_by_text("archived_object").first).to_be_visible()
-    client.account.set_storage_class(KEY, "STANDARD")
+    expect(page.get_by_text("too_large").first).to_be_visible()
+    settings.KCX_MAX_COLUMNS = 10
     page.get_by_role("button", name="Retry").click()
     page.get_by_label("Why?").fill('it\'s "mended" <b>now</b>')
     page.get_by_role("button", name="Retry").click()

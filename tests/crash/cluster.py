@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
@@ -150,3 +151,14 @@ def _workers(count: int) -> Iterator[None]:
             process.terminate()
         for process in running:
             process.wait()
+        # One that a restart of PostgreSQL delayed would start the server again when it is stopped.
+        until(lambda: not any(map(_is_of_a_worker, psutil.process_iter())), "no process of a worker is left")
+
+
+def _is_of_a_worker(process: psutil.Process) -> bool:
+    """Is it a `manage.py` of this run? A cluster's processes are in a session of their own."""
+    try:
+        ours = process.environ().get("KCX_DATA_DIR") == os.environ["KCX_DATA_DIR"]
+        return ours and "manage.py" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:  # it has ended
+        return False
