@@ -54,6 +54,8 @@ class BoundedChangeList(ChangeList):
         if self.result_count < most:
             return
         self.estimate = max(most, estimated(self.queryset))
+        # What the page's title tells in brackets behind the number of results.
+        self.show_full_result_count, self.full_result_count = True, f"about {self.estimate:,}"
         if tuple(self.queryset.query.order_by) == NEWEST_FIRST:
             last = self.queryset.values_list("pk", flat=True)[most - 1]
             self.next_stretch = self.get_query_string({BEFORE: last}, ["p"])

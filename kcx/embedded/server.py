@@ -45,7 +45,11 @@ def socket_folder(server: PostgresServer) -> str:
 def stop(folder: Path) -> None:
     """Stop the server of `folder` for good, whoever else uses it; nothing happens where none runs."""
     if (folder / "postmaster.pid").exists():
-        get_server(folder, cleanup_mode="stop").stop()
+        server = get_server(folder, cleanup_mode="stop")
+        with PostgresServer._lock:
+            # The library stops the process it began with, and the server may have been restarted since.
+            server.ensure_postgres_running()
+        server.stop()
         (folder / USERS).unlink(missing_ok=True)  # nobody is left to stop it a second time
 
 

@@ -10,6 +10,12 @@ from tests.waiting import until
 
 
 def restart(folder: Path) -> None:
+    """Stop the embedded server of `folder` as a crash would, start it again, and connect to it."""
+    restart_server(folder)
+    reconnect()
+
+
+def restart_server(folder: Path) -> None:
     """Stop the embedded server of `folder` as a crash would, and start it again."""
     postmaster = psutil.Process(int((folder / "postmaster.pid").read_text().splitlines()[0]))
     pg_ctl = Path(postmaster.exe()).with_name("pg_ctl")
@@ -21,7 +27,6 @@ def restart(folder: Path) -> None:
         user=postmaster.username(),
         cwd=folder,
     )
-    reconnect()
 
 
 def reconnect() -> None:

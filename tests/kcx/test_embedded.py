@@ -5,7 +5,10 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import psutil
+
 from kcx.embedded import server
+from tests.crash.postgres import restart_server
 
 TURNS = 300
 
@@ -44,3 +47,12 @@ def test_the_dead_are_forgotten(tmp_path: Path) -> None:
     (folder / server.USERS).write_text(json.dumps([dead.pid, os.getpid()]))
     server.forget_dead_users(folder)
     assert json.loads((folder / server.USERS).read_text()) == [os.getpid()]
+
+
+def test_a_server_that_was_restarted_since_is_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "postgres"
+    first = server.running(folder).get_postmaster_info().process
+    restart_server(folder)
+    psutil.wait_procs([first], timeout=10)
+    server.stop(folder)
+    assert not (folder / "postmaster.pid").exists()

@@ -71,7 +71,9 @@ def test_a_list_goes_on_where_its_pages_end(staff: Browser, export: Export) -> N
 
 def test_a_long_list_tells_about_how_long_it_is(staff: Browser, export: Export) -> None:
     many(export)
-    assert "about 12,000 source files" in " ".join(looked_at(staff, LIST).content.decode().split())
+    told = " ".join(looked_at(staff, LIST).content.decode().split())
+    assert "about 12,000 source files" in told
+    assert "about 12,000 total" in told
     older = f"{LIST}?id__lt={SourceFile.objects.order_by('pk')[100].pk}"
     assert "> 100 source files" in " ".join(looked_at(staff, older).content.decode().split())
 
