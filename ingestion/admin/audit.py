@@ -5,10 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
+from ingestion.byte_text import bytes_text
 from ingestion.errors import IngestionError
 from ingestion.models import AwsUse, DiscoveryRun, LoadAttempt
 
@@ -111,7 +111,7 @@ class AwsUseAdmin(HistoryAdmin):
     @admin.display(description="Received", ordering="bytes_received")
     def bytes(self, use: AwsUse) -> str:
         """Of listings and objects, readable."""
-        return filesizeformat(use.bytes_received) if use.ended_at else "-"
+        return bytes_text(use.bytes_received) if use.ended_at else "-"
 
 
 def _requests(run: str) -> str:

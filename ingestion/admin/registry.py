@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -17,6 +16,7 @@ from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.receipts import verify_against_s3, verify_stored
 from ingestion.admin.registry_filters import LoadingNowFilter, PeriodFilter
 from ingestion.attempts import RUNNING
+from ingestion.byte_text import bytes_text
 from ingestion.models import SourceFile
 
 LONGEST_KEY = 100
@@ -27,12 +27,10 @@ class SourceFileAdmin(HistoryAdmin):
     list_display = [
         "short_key",
         "state",
-        "connection",
         "period",
         "rows",
         "bytes",
         "what_is_wrong",
-        "next_action",
     ]
     list_filter = ["status", LoadingNowFilter, PeriodFilter, "connection__client", "connection"]
     list_select_related = ["connection"]
@@ -60,10 +58,15 @@ class SourceFileAdmin(HistoryAdmin):
 
     @admin.display(description="Key", ordering="key")
     def short_key(self, file: SourceFile) -> str:
-        """The key, cut in its middle where it is long; all of it on hover."""
+        """The key, cut in its middle where it is long, all of it on hover; the connection below it."""
         key = file.key
         short = key if len(key) <= LONGEST_KEY else f"{key[:30]} … {key[-60:]}"
-        return format_html('<span class="kcx-key" title="{}">{}</span>', key, short)
+        return format_html(
+            '<span class="kcx-key" title="{}">{}</span><br><span class="kcx-quiet">{}</span>',
+            key,
+            short,
+            file.connection,
+        )
 
     @admin.display(description="Billing period", ordering="billing_period_start")
     def period(self, file: SourceFile) -> str:
@@ -78,7 +81,7 @@ class SourceFileAdmin(HistoryAdmin):
     @admin.display(description="Size", ordering="size")
     def bytes(self, file: SourceFile) -> str:
         """Of the object, readable."""
-        return filesizeformat(file.size)
+        return bytes_text(file.size)
 
     @display(
         description="Status",
@@ -91,10 +94,14 @@ class SourceFileAdmin(HistoryAdmin):
 
     @admin.display(description="What is wrong")
     def what_is_wrong(self, file: SourceFile) -> str:
-        """The error of a failed file, the reason of a skipped one."""
+        """The error of a failed file, the reason of a skipped one; and what is to be done."""
+        wrong = file.get_skip_reason_display() or "-"
         if file.status == SourceFile.Status.FAILED:
-            return f"{file.error_code}: {file.error_message}"
-        return file.get_skip_reason_display() or "-"
+            wrong = f"{file.error_code}: {file.error_message}"
+        if not file.next_action:
+            return wrong
+        told = '<div class="kcx-wide">{}<br><span class="kcx-quiet">{}</span></div>'
+        return format_html(told, wrong, file.next_action)
 
     @admin.action(description="Retry", permissions=["operate"])
     def retry_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> HttpResponse | None:

@@ -4,25 +4,14 @@ from datetime import timedelta
 
 from django import template
 
+from ingestion.byte_text import bytes_text
 from ingestion.time_tag import NOTHING, time_tag
 
 register = template.Library()
 register.filter("time_tag", time_tag)
+register.filter("bytes_text", bytes_text)
 
-BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-
-
-@register.filter
-def bytes_text(value: float | None) -> str:
-    """As `1.5 GiB`; a dash for None."""
-    if value is None:
-        return NOTHING
-    unit = 0
-    # Not 1024: 1023.97 KiB would be rounded to a unit that is never shown.
-    while abs(value) >= 1023.95 and unit < len(BINARY_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:,.0f} B" if unit == 0 else f"{value:,.1f} {BINARY_UNITS[unit]}"
 
 
 @register.filter

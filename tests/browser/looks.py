@@ -56,3 +56,12 @@ def too_wide(page: Page) -> list[str]:
         .filter((one) => one.getBoundingClientRect().right > innerWidth)
         .map((one) => one.outerHTML.slice(0, 120)).slice(0, 5)"""
     )
+
+
+def cut_off(page: Page) -> list[str]:
+    """Cells of lists that are lower than what they hold."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("#result_list tr.data-row td")]
+        .filter((one) => one.scrollHeight > one.clientHeight + 1)
+        .map((one) => one.outerHTML.slice(0, 120)).slice(0, 5)"""
+    )

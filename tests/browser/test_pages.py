@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from ingestion.models import AccessCheck, SourceFile, StaffAction
 from tests.browser.conftest import PASSWORD, Opened, member
-from tests.browser.looks import hard_to_read, is_dark, too_wide
+from tests.browser.looks import cut_off, hard_to_read, is_dark, too_wide
 from tests.builders import ClientUnderTest, csv_gz
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -66,6 +66,7 @@ def test_main_pages_open_at_390_pixels_without_scrolling_sideways(
     for address in main_pages(client):
         page.goto(address)
         assert too_wide(page) == [], address
+        assert cut_off(page) == [], address
 
 
 @pytest.mark.parametrize("dark", [False, True])
