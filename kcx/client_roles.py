@@ -9,6 +9,7 @@ from psycopg import sql
 from ingestion.export_views import make_client_views
 from ingestion.models import Client, ClientSchema
 from ingestion.staff_actions import record
+from kcx.lock_rights import kept_for_loading
 
 ENTER = sql.SQL(
     "INSERT INTO ingestion_clientschema (client_id, name, connections) VALUES ({}, {}, '{{}}')"
@@ -39,6 +40,10 @@ ORDER BY 1 LIMIT 5
 """
 
 
+MOST_SESSIONS = 10
+LONGEST_IDLE = "10min"  # in a transaction: what it has read cannot be cleaned up meanwhile
+
+
 class RoleRefused(Exception):
     """The client's role cannot be made, or dropped, as it was asked for."""
 
@@ -54,8 +59,8 @@ def name_for(client: Client, wished: str | None) -> str:
             raise RoleRefused(f"{client} has the role {entered.name} already: drop it first.")
         return entered.name
     name = wished or _slug(client)
-    if len(name.encode()) > 63:
-        raise RoleRefused("A role's name has at most 63 bytes.")
+    if len(name.encode()) > 63 or "$" in name:
+        raise RoleRefused("A role's name has at most 63 bytes, and no $ in it.")
     if _rows(TAKEN, {"name": name}):
         raise RoleRefused(f"There is a role or a schema {name} already: choose another with --name.")
     return name
@@ -92,8 +97,9 @@ def drop(client: Client, actor: str) -> str:
     name, database = sql.Identifier(entered.name), sql.Identifier(connection.settings_dict["NAME"])
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
-        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, name))
-        cursor.execute(sql.SQL("DROP ROLE {}").format(name))
+        if _exists(entered.name):
+            cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, name))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(name))
     entered.delete()
     record(actor, "drop_client_role", detail={"client": client.name, "role": entered.name})
     return entered.name
@@ -108,18 +114,22 @@ def _statements(client: Client, name: str, password: str | None) -> Iterator[sql
     connection.ensure_connection()
     role, database = sql.Identifier(name), sql.Identifier(connection.settings_dict["NAME"])
     ((owner,),) = _rows(OWNER, {})
-    if not _rows("SELECT FROM pg_roles WHERE rolname = %(name)s", {"name": name}):
-        yield sql.SQL("CREATE ROLE {} LOGIN").format(role)
+    if not _exists(name):
+        yield sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT {}").format(role, MOST_SESSIONS)
     if password is not None:
         # The server's log may keep the statement: it is given the hash.
         hashed = connection.connection.pgconn.encrypt_password(
             password.encode(), name.encode(), b"scram-sha-256"
         )
         yield sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, hashed.decode())
-    yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = {}").format(role, database, role)
-    yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET default_transaction_read_only = on").format(
-        role, database
-    )
+    for setting, value in (
+        ("search_path", role),
+        ("default_transaction_read_only", sql.SQL("on")),
+        ("idle_in_transaction_session_timeout", sql.Literal(LONGEST_IDLE)),
+    ):
+        yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+            role, database, sql.SQL(setting), value
+        )
     yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, role)
     yield sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(role, sql.Identifier(owner))
     yield sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(role, sql.Identifier(owner))
@@ -129,11 +139,16 @@ def _statements(client: Client, name: str, password: str | None) -> Iterator[sql
     yield sql.SQL("REVOKE ALL ON SCHEMA {} FROM PUBLIC").format(role)
     yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(role, role)
     yield ENTER.format(client.pk, name)
+    yield from kept_for_loading()
 
 
 def _slug(client: Client) -> str:
     ((slug,),) = _rows("SELECT ingestion_slug(%(name)s, %(id)s)", {"name": client.name, "id": str(client.pk)})
     return f"client_{slug}"[:63]
+
+
+def _exists(name: str) -> bool:
+    return bool(_rows("SELECT FROM pg_roles WHERE rolname = %(name)s", {"name": name}))
 
 
 def _rows(statement: str, parameters: dict[str, str]) -> list[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from kcx.catalog import Relation, Routine, Server, relations, routines, server
+from kcx.lock_rights import kept_for_loading
 
 ROWS = "billing_rawrow"
 SIGNATURES = (
@@ -101,6 +102,7 @@ def statements(roles: Roles) -> list[str]:
         parts += [*_ownership(roles, relation), *_rights(roles, relation)]
     for routine in routines():
         parts += _execution(roles, routine)
+    parts += kept_for_loading(roles.owner, roles.loader)
     return [part.as_string(None) for part in parts]
 
 

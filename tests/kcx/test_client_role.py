@@ -10,14 +10,15 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
 from ingestion import export_views, tasks
 from ingestion.models import ClientConnection, ClientSchema, Export, ExportView, StaffAction
 from ingestion.onboarding import onboard
-from kcx.client_roles import drop
+from kcx.client_roles import MOST_SESSIONS, drop
+from kcx.lock_rights import are_open, kept_for_loading
 from kcx.simulated_aws.server import SimulatedAws
 from tests.billing.raw_rows import one, second_session
 from tests.builders import ClientUnderTest, csv_gz, new_client
@@ -363,3 +364,65 @@ def test_roles_set_up_later_take_the_clients_schema_over(two: Two) -> None:
         with session_of(roles.reader) as reader, session_of(two.role) as session:
             assert count(reader, two.own_view) == count(session, two.own_view) == 1
     command(two.own)
+
+
+def test_the_role_cannot_hold_the_locks_that_kcx_waits_for(two: Two, session: Session) -> None:
+    for call in ("pg_advisory_lock(1)", "pg_try_advisory_lock(1, 2)", "pg_advisory_xact_lock_shared(1)"):
+        with pytest.raises(InsufficientPrivilege):
+            session.execute(f"SELECT {call}")
+    with (
+        roles_set_up(" locks") as roles,
+        session_of(roles.loader) as loader,
+        session_of(roles.reader) as reader,
+    ):
+        assert loader.execute("SELECT pg_try_advisory_lock(1, 2)").fetchall() == [(True,)]
+        with pytest.raises(InsufficientPrivilege):
+            reader.execute("SELECT pg_try_advisory_lock(1, 2)")
+        command(two.own)
+        assert loader.execute("SELECT pg_try_advisory_lock(1, 3)").fetchall() == [(True,)]
+
+
+def test_only_a_superuser_takes_the_locks_from_everybody(two: Two) -> None:
+    maker = sql.Identifier(f"{connection.settings_dict['NAME']} maker")
+    function = sql.SQL("pg_catalog.pg_advisory_lock(bigint)")
+    with transaction.atomic():
+        run(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO PUBLIC").format(function))
+        run(sql.SQL("CREATE ROLE {}").format(maker))
+        run(sql.SQL("SET LOCAL ROLE {}").format(maker))
+        assert (list(kept_for_loading()), are_open()) == ([], True)
+        transaction.set_rollback(True)
+    assert not are_open()
+
+
+def test_the_role_has_few_sessions_and_none_that_stays_in_a_transaction(two: Two, session: Session) -> None:
+    assert one("SELECT rolconnlimit FROM pg_roles WHERE rolname = %s", two.role) == (MOST_SESSIONS,)
+    shown = session.execute("SHOW idle_in_transaction_session_timeout").fetchall()
+    assert shown == [("10min",)]
+
+
+def test_a_role_that_somebody_dropped_leaves_nothing_behind(two: Two) -> None:
+    run(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(two.role)))
+    run(sql.SQL("DROP ROLE {}").format(sql.Identifier(two.role)))
+    assert "is dropped" in command(two.own, "--drop")
+    assert one("SELECT count(*) FROM pg_namespace WHERE nspname = %s", two.role) == (0,)
+
+
+def test_a_new_password_is_made_whatever_the_environment_holds(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KCX_CLIENT_PASSWORD", "of the environment")
+    assert "shown this once" not in command(two.own)
+    assert "shown this once" in command(two.own, "--new-password")
+
+
+def test_a_client_named_like_the_id_of_another_is_not_taken_for_it(two: Two) -> None:
+    client = two.other.connection.client
+    client.name = str(two.own.connection.client_id)
+    client.save()
+    with pytest.raises(CommandError, match="another with this name"):
+        command(two.own, "--print-sql")
+
+
+def test_a_name_that_would_end_the_text_of_a_function_is_refused(two: Two) -> None:
+    with pytest.raises(CommandError, match=r"no \$ in it"):
+        command(two.other, "--name", "client$f$")

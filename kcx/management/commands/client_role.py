@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
 from ingestion.management.arguments import USAGE_ERROR
 from ingestion.management.discovering import ACTOR
 from ingestion.models import Client, ClientSchema
 from kcx import client_roles
+from kcx.lock_rights import are_open
 
 PASSWORD = "KCX_CLIENT_PASSWORD"  # noqa: S105  # where it stands, not what it is
+
+LOCKS_OPEN = (
+    "Every role of this database may hold KCX's advisory locks, and keep it from its work:"
+    " only a superuser can end that, by running this command."
+)
 
 
 class Command(BaseCommand):
@@ -27,10 +34,13 @@ class Command(BaseCommand):
         """Whose role, and what to do."""
         parser.add_argument("client", metavar="CLIENT", help="the client's id or its name")
         parser.add_argument("--name", help="of the role and of its schema (client_ and the client's name)")
-        parser.add_argument(
+        password = parser.add_mutually_exclusive_group()
+        password.add_argument(
             "--password-file", type=Path, metavar="FILE", help="its first line is the password"
         )
-        parser.add_argument("--new-password", action="store_true", help="make a new one and print it")
+        password.add_argument(
+            "--new-password", action="store_true", help=f"make a new one and print it, whatever {PASSWORD} is"
+        )
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--print-sql", action="store_true", help="print the SQL; no password is in it")
         what.add_argument("--drop", action="store_true", help="drop the role, its schema and its views")
@@ -53,16 +63,19 @@ class Command(BaseCommand):
         lines += [f"SELECT ingestion_make_client_views({client.pk})", "COMMIT"]
         self.stdout.write("\n".join(f"{line};" for line in lines))
         self.stdout.write(f"-- Then give it a password: \\password {name}")
+        self.stdout.write("-- and run the command without --print-sql: it refuses a role that reads more.")
 
     def _make(self, client: Client, options: dict[str, Any]) -> None:
         name = client_roles.name_for(client, options["name"])
-        given = _given(options["password_file"])
+        given = "" if options["new_password"] else _given(options["password_file"])
         is_new = not ClientSchema.objects.filter(client=client).exists()
         made = client_roles.new_password() if not given and (is_new or options["new_password"]) else None
         client_roles.make(client, name, given or made, ACTOR)
         self.stdout.write(f"{name} reads the rows of {client}, in the schema {name}.")
         if made:
             self.stdout.write(f"Its password, shown this once: {made}")
+        if are_open():
+            self.stderr.write(LOCKS_OPEN)
 
 
 def _given(file: Path | None) -> str:
@@ -79,8 +92,9 @@ def _given(file: Path | None) -> str:
 
 
 def _client(text: str) -> Client:
-    by = {"pk": int(text)} if text.isdecimal() else {"name": text}
-    found = Client.objects.filter(**by).first()
-    if found is None:
-        raise CommandError(f"There is no client {text!r}.", returncode=USAGE_ERROR)
-    return found
+    wanted = Q(name=text) | Q(pk=int(text)) if text.isdecimal() else Q(name=text)
+    found = list(Client.objects.filter(wanted))
+    if len(found) != 1:
+        what = "no client" if not found else "a client with this id and another with this name:"
+        raise CommandError(f"There is {what} {text!r}.", returncode=USAGE_ERROR)
+    return found[0]
