@@ -5,11 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
-from ingestion.byte_text import bytes_text
 from ingestion.errors import IngestionError
+from ingestion.figures import bytes_text, duration_text
 from ingestion.models import AwsUse, DiscoveryRun, LoadAttempt
 
 OUTCOME_LABELS = {"Succeeded": "success", "Failed": "danger", "Crashed": "danger", "Running": "warning"}
@@ -30,18 +31,38 @@ class ErrorCodeFilter(admin.SimpleListFilter):
         return queryset.filter(error_code=self.value()) if self.value() else queryset
 
 
+class WorkAdmin(HistoryAdmin):
+    """What began, ended, and perhaps went wrong."""
+
+    @display(description="Outcome", ordering="outcome", label=OUTCOME_LABELS)
+    def outcome_label(self, work: LoadAttempt | DiscoveryRun) -> str:
+        """The outcome, coloured."""
+        return work.get_outcome_display()
+
+    @admin.display(description="Took")
+    def took(self, work: LoadAttempt | DiscoveryRun) -> str:
+        """How long it was under way."""
+        return duration_text(work.ended_at - work.started_at if work.ended_at else None)
+
+    @admin.display(description="What went wrong", ordering="error_code")
+    def went_wrong(self, work: LoadAttempt | DiscoveryRun) -> str:
+        """The error, and what it says."""
+        if not work.error_code:
+            return "-"
+        return format_html('<div class="kcx-wide">{}: {}</div>', work.error_code, work.error_message)
+
+
 @admin.register(LoadAttempt)
-class LoadAttemptAdmin(HistoryAdmin):
+class LoadAttemptAdmin(WorkAdmin):
     list_display = [
         "id",
         "source_file",
         "outcome_label",
-        "rows",
+        "stored",
         "started_at",
-        "ended_at",
+        "took",
         "actor",
-        "error_code",
-        "error_message",
+        "went_wrong",
     ]
     list_filter = ["outcome", ErrorCodeFilter, "source_file__connection"]
     list_select_related = ["source_file"]
@@ -53,14 +74,14 @@ class LoadAttemptAdmin(HistoryAdmin):
         """By operation."""
         return _requests(f"a{attempt.pk}")
 
-    @display(description="Outcome", ordering="outcome", label=OUTCOME_LABELS)
-    def outcome_label(self, attempt: LoadAttempt) -> str:
-        """The outcome, coloured."""
-        return attempt.get_outcome_display()
+    @admin.display(description="Rows", ordering="rows")
+    def stored(self, attempt: LoadAttempt) -> str:
+        """How many it stored."""
+        return f"{attempt.rows:,}"
 
 
 @admin.register(DiscoveryRun)
-class DiscoveryRunAdmin(HistoryAdmin):
+class DiscoveryRunAdmin(WorkAdmin):
     list_display = [
         "id",
         "connection",
@@ -68,10 +89,9 @@ class DiscoveryRunAdmin(HistoryAdmin):
         "listed",
         "registered",
         "started_at",
-        "ended_at",
+        "took",
         "actor",
-        "error_code",
-        "error_message",
+        "went_wrong",
     ]
     list_filter = ["outcome", "connection"]
     list_select_related = ["connection"]
@@ -82,15 +102,10 @@ class DiscoveryRunAdmin(HistoryAdmin):
         """By operation."""
         return _requests(f"d{run.pk}")
 
-    @display(description="Outcome", ordering="outcome", label=OUTCOME_LABELS)
-    def outcome_label(self, run: DiscoveryRun) -> str:
-        """The outcome, coloured."""
-        return run.get_outcome_display()
-
 
 @admin.register(AwsUse)
 class AwsUseAdmin(HistoryAdmin):
-    list_display = ["run", "kind", "connection", "subject", "actor", "started_at", "requests", "bytes"]
+    list_display = ["run", "kind", "about", "actor", "started_at", "requests", "bytes"]
     list_filter = ["connection"]
     list_select_related = ["connection"]
     search_fields = ["run"]
@@ -102,6 +117,12 @@ class AwsUseAdmin(HistoryAdmin):
         """By the whole name of a run."""
         term = search_term.strip()
         return (queryset.filter(run=term) if term else queryset), False
+
+    @admin.display(description="Of", ordering="connection")
+    def about(self, use: AwsUse) -> str:
+        """What it was about, where it was about one thing, and the connection below it."""
+        what = '{}<br><span class="kcx-quiet">{}</span>' if use.subject else "{}{}"
+        return format_html(what, use.subject, use.connection)
 
     @admin.display(description="Requests")
     def requests(self, use: AwsUse) -> str:

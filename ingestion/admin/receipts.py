@@ -17,12 +17,24 @@ from ingestion.staff_actions import record
 
 @admin.register(Receipt)
 class ReceiptAdmin(HistoryAdmin):
-    list_display = ["sequence", "connection", "kind", "source_file", "delivery", "created_at", "sha256"]
+    list_display = ["sequence", "kind", "about", "created_at", "hash"]
     list_filter = ["kind", "connection"]
     list_select_related = ["connection", "source_file", "delivery__scope__export__connection"]
     search_fields = ["sha256"]
     exclude = ["body"]
     readonly_fields = ["receipt"]
+
+    @admin.display(description="Of")
+    def about(self, receipt: Receipt) -> str:
+        """The file or the delivery, and the connection below it."""
+        what = '<span class="kcx-key">{}</span><br><span class="kcx-quiet">{}</span>'
+        return format_html(what, receipt.source_file or receipt.delivery, receipt.connection)
+
+    @admin.display(description="SHA-256", ordering="sha256")
+    def hash(self, receipt: Receipt) -> str:
+        """How it begins; all of it on hover."""
+        whole = '<span class="kcx-mono" title="{}">{} …</span>'
+        return format_html(whole, receipt.sha256, receipt.sha256[:16])
 
     @admin.display(description="Receipt")
     def receipt(self, receipt: Receipt) -> str:

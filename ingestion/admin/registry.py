@@ -16,7 +16,7 @@ from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.receipts import verify_against_s3, verify_stored
 from ingestion.admin.registry_filters import LoadingNowFilter, PeriodFilter
 from ingestion.attempts import RUNNING
-from ingestion.byte_text import bytes_text
+from ingestion.figures import bytes_text
 from ingestion.models import SourceFile
 
 LONGEST_KEY = 100

@@ -61,7 +61,7 @@ def too_wide(page: Page) -> list[str]:
 def cut_off(page: Page) -> list[str]:
     """Cells of lists that are lower than what they hold."""
     return page.evaluate(
-        """() => [...document.querySelectorAll("#result_list tr.data-row td")]
+        """() => [...document.querySelectorAll("#result_list tr.data-row :is(th, td)")]
         .filter((one) => one.scrollHeight > one.clientHeight + 1)
         .map((one) => one.outerHTML.slice(0, 120)).slice(0, 5)"""
     )

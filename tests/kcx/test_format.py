@@ -33,6 +33,7 @@ def test_counts_have_thousands_apart(value: float | None, text: str) -> None:
     ("value", "text"),
     [
         (0, "0 s"),
+        (0.4, "under 1 s"),
         (59.9, "59 s"),
         (125, "2 min 5 s"),
         (timedelta(hours=2), "2 h"),
