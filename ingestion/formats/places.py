@@ -50,7 +50,8 @@ def blank_lines(block: bytes, columns: int) -> int:
 
 def lone_returns(block: bytes) -> int:
     """How many lines of a block end in a carriage return without a line feed."""
-    if block.count(b"\r") == block.count(b"\r\n"):
+    # To find none is ten times as fast as to count none.
+    if b"\r" not in block or block.count(b"\r") == block.count(b"\r\n"):
         return 0
     codes = np.frombuffer(block, np.uint8)
     returns = np.flatnonzero(_is_line_end(codes) & (codes == _CR))
