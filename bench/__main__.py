@@ -14,7 +14,7 @@ from kcx.simulated_aws.server import SimulatedAws
 
 FOLDER = Path(__file__).resolve().parent.parent / "var" / "bench"
 # What would lead the benchmark to a real queue or AWS account, or change what is measured.
-FOREIGN = ("REDIS_URL", "SECRET_KEY", "KCX_", "AWS_")
+FOREIGN = ("SECRET_KEY", "KCX_", "AWS_")
 DESCRIPTION = """
 Measures rows/s, seconds and peak memory of a whole ingest, from the S3 endpoint to the commit, for one
 table as csv.gz and as Parquet, beside `zcat file | psql -c '\\copy ...'` of the same csv.gz on the same

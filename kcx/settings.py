@@ -134,13 +134,11 @@ Q_CLUSTER = {
     "recycle": 50,
     "poll": 1,
 }
-if redis := env.str("REDIS_URL", default=""):
-    Q_CLUSTER |= {"redis": redis, "orm": None}
 
 # `manage.py worker`: a cluster that takes no task for so long is started anew; one that must stop may finish
 # its tasks for so long.
 KCX_STALE_SECONDS = env.float("KCX_STALE_SECONDS", default=180)
-KCX_WORKER_MEMORY_MB = env.int("KCX_WORKER_MEMORY_MB", default=0)
+KCX_WORKER_MEMORY_MB = env.int("KCX_WORKER_MEMORY_MB", default=4096)
 KCX_DRAIN_SECONDS = env.float("KCX_DRAIN_SECONDS", default=300)
 
 # ---- ingestion -------------------------------------------------------------------------------------

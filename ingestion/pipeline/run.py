@@ -132,12 +132,13 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
             s3 = s3_client(access, calls)
             with refusals_judged(s3, access, file), transaction.atomic():
                 loaded = _transfer(file, attempt, ObjectReader(s3, _pinned(file, access)), progress)
+                _learn_family(file, loaded.names)
+                record_success(file, attempt, loaded)
+                enter_layout(file)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
-        record_failure(file, attempt, _as_ours(error))
-        return
-    _learn_family(file, loaded.names)
-    record_success(file, attempt, loaded)
-    enter_layout(file)
+        ours = _as_ours(error)
+        file.refresh_from_db()  # it may have been written INGESTED, and that rolled back
+        record_failure(file, attempt, ours)
 
 
 def _pinned(file: SourceFile, access: RoleAccess) -> PinnedObject:

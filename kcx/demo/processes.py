@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 # What would lead a child to a real database, queue or AWS account.
-FOREIGN = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "KCX_", "AWS_")
+FOREIGN = ("DATABASE_URL", "SECRET_KEY", "KCX_", "AWS_")
 SECONDS_TO_STOP = 20
 
 

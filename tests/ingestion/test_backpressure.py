@@ -11,7 +11,7 @@ from ingestion import tasks
 from ingestion.errors import DatabaseReadOnly, DatabaseUnavailable
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
-from ingestion.reruns import retry
+from ingestion.reruns import reprocess, retry
 from tests.builders import ClientUnderTest, csv_gz, parquet
 from tests.processes import python
 from tests.roles import login, roles_set_up
@@ -66,14 +66,14 @@ def assert_loads_now(client: ClientUnderTest, file: SourceFile) -> None:
 
 
 @contextmanager
-def no_space_for_rows(partition: str) -> Iterator[None]:
-    """The server answers a COPY as it does on a full disk: a disk of the test's own would need root."""
+def no_space_in(table: str) -> Iterator[None]:
+    """The server answers as it does on a full disk: a disk of the test's own would need root."""
     execute(
         "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " RAISE EXCEPTION 'could not extend file \"base/1\": No space left on device'"
         " USING ERRCODE = 'disk_full'; END $$"
     )
-    execute(f"CREATE TRIGGER no_space BEFORE INSERT ON {partition} FOR EACH ROW EXECUTE FUNCTION no_space()")
+    execute(f"CREATE TRIGGER no_space BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()")
     try:
         yield
     finally:
@@ -97,7 +97,7 @@ def read_only_database() -> Iterator[None]:
 def test_a_full_disk_fails_the_load_for_now_and_says_so(
     client_under_test: ClientUnderTest, file: SourceFile
 ) -> None:
-    with no_space_for_rows(f"billing_rawrow_{file.connection_id}"):
+    with no_space_in(f"billing_rawrow_{file.connection_id}"):
         attempt = run.load(file.pk, "test")
     assert attempt
     assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_full")
@@ -107,6 +107,36 @@ def test_a_full_disk_fails_the_load_for_now_and_says_so(
     assert file.next_retry_at is not None
     assert client_under_test.rows(KEY) == []
     assert_loads_now(client_under_test, file)
+
+
+@pytest.mark.parametrize("table", ["ingestion_receipt", "billing_columnlayout"])
+def test_what_goes_wrong_after_the_rows_is_told_by_the_attempt(
+    client_under_test: ClientUnderTest, file: SourceFile, table: str
+) -> None:
+    with no_space_in(table):
+        attempt = run.load(file.pk, "test")
+    assert attempt
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_full")
+    file.refresh_from_db()
+    assert (file.status, file.failures, file.row_count) == ("FAILED", 1, None)
+    assert file.next_retry_at is not None
+    assert client_under_test.rows(KEY) == []
+    assert_loads_now(client_under_test, file)
+
+
+def test_what_goes_wrong_after_the_rows_of_a_reload_leaves_the_old_ones(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    assert_loads_now(client_under_test, file)
+    before = SourceFile.objects.get(pk=file.pk)
+    assert reprocess(SourceFile.objects.filter(pk=file.pk))
+    with no_space_in("ingestion_receipt"):
+        attempt = run.load(file.pk, "test")
+    assert attempt
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_full")
+    file.refresh_from_db()
+    assert (file.status, file.ingested_at) == ("INGESTED", before.ingested_at)
+    assert client_under_test.rows(KEY) == [["1", "2"]]
 
 
 def test_a_database_that_takes_no_writes_records_nothing_and_loses_nothing(

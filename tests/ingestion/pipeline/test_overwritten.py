@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import SourceFile
-from ingestion.pipeline.overwritten import MOST_LOST
+from ingestion.pipeline.overwritten import MOST_LOST, hold_back
 from ingestion.pipeline.retry import JITTER, LONGEST_RETRY, pause
+from tests.billing.raw_rows import second_session
 from tests.builders import ClientUnderTest, csv_gz
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -55,6 +56,24 @@ def test_a_version_that_was_read_between_ends_the_count(client_under_test: Clien
     client_under_test.load_all()
     client_under_test.ingest()
     assert client_under_test.rows(KEY) == [["101"]]
+
+
+def test_a_version_that_is_loading_is_neither_waited_for_nor_made_to_wait(
+    client_under_test: ClientUnderTest,
+) -> None:
+    overwrite(client_under_test, 0)
+    for number in range(1, MOST_LOST + 1):
+        lost = lose(client_under_test, number)
+        client_under_test.load_all()
+    client_under_test.discover()
+    newest = client_under_test.file(KEY)
+    SourceFile.objects.filter(pk=newest.pk).update(next_retry_at=None)
+    with second_session() as worker:
+        worker.execute("SELECT FROM ingestion_sourcefile WHERE id = %s FOR NO KEY UPDATE", [newest.pk])
+        assert hold_back([lost.pk]) == []
+    newest.refresh_from_db()
+    assert newest.next_retry_at is None
+    assert hold_back([lost.pk]) == [newest.pk]
 
 
 def test_pauses_grow_to_a_bound_and_what_failed_together_is_spread() -> None:
