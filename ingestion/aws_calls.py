@@ -14,7 +14,8 @@ class Calls:
     """The requests so far, by operation (as `ListObjectsV2`): `sent`, and of these `refused` or unanswered.
 
     `run` (as `d12`) ends the name of the session in the client's CloudTrail. `bytes_received` are those of
-    listings and of objects. Safe among threads.
+    listings and of objects. `session_arn`: of the role, as STS named it last. `ids`: what AWS called the last
+    answer to each operation, and under `refused` the last refusal. Safe among threads.
     """
 
     run: str
@@ -22,6 +23,8 @@ class Calls:
         default_factory=lambda: defaultdict(lambda: {"sent": 0, "refused": 0})
     )
     bytes_received: int = 0
+    session_arn: str = ""
+    ids: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     _lock: Lock = field(default_factory=Lock)
 
     def watch(self, events: Any) -> None:
@@ -35,20 +38,40 @@ class Calls:
         with self._lock:
             return {operation: dict(counted) for operation, counted in self.by_operation.items()}
 
+    def told_ids(self) -> dict[str, dict[str, str]]:
+        """A copy of `ids`."""
+        with self._lock:
+            return {operation: dict(names) for operation, names in self.ids.items()}
+
     def _sent(self, event_name: str, **_: object) -> None:
         with self._lock:
             self.by_operation[_operation(event_name)]["sent"] += 1
 
-    def _answered(self, event_name: str, response_dict: dict[str, Any] | None, **_: object) -> None:
+    def _answered(
+        self,
+        event_name: str,
+        response_dict: dict[str, Any] | None,
+        parsed_response: dict[str, Any] | None,
+        **_: object,
+    ) -> None:
+        operation, parsed = _operation(event_name), parsed_response or {}
         body = response_dict["body"] if response_dict else b""
         refused = response_dict is None or response_dict["status_code"] >= 400
         with self._lock:
-            self.by_operation[_operation(event_name)]["refused"] += refused
+            self.by_operation[operation]["refused"] += refused
             self.bytes_received += len(body) if isinstance(body, bytes) else 0
+            self.session_arn = parsed.get("AssumedRoleUser", {}).get("Arn", self.session_arn)
+            if name := _id_of(parsed.get("ResponseMetadata", {})):
+                self.ids[operation]["refused" if refused else "answered"] = name
 
     def _received(self, size: int, **_: object) -> None:
         with self._lock:
             self.bytes_received += size
+
+
+def _id_of(metadata: dict[str, Any]) -> str:
+    """The request's id, and S3's extended one behind it."""
+    return " ".join(filter(None, (metadata.get("RequestId"), metadata.get("HostId"))))
 
 
 def _operation(event_name: str) -> str:

@@ -10,6 +10,8 @@ from django.utils import timezone
 from ingestion.aws_calls import Calls
 from ingestion.models import AwsUse
 
+CLOSING = ["ended_at", "calls", "bytes_received", "session_arn", "request_ids"]
+
 logger = logging.getLogger(__name__)
 
 
@@ -31,11 +33,12 @@ def recorded(
         yield calls
     finally:
         use.ended_at, use.calls, use.bytes_received = timezone.now(), calls.told(), calls.bytes_received
+        use.session_arn, use.request_ids = calls.session_arn, calls.told_ids()
         _close(use, using)
 
 
 def _close(use: AwsUse, using: str) -> None:
     try:
-        use.save(using=using, update_fields=["ended_at", "calls", "bytes_received"])
+        use.save(using=using, update_fields=CLOSING)
     except (DatabaseError, InterfaceError) as error:
         logger.warning("The calls of %s could not be written down: %s: %s", use, use.calls, error)

@@ -15,6 +15,8 @@ from ingestion.models import AccessCheck, ClientConnection, DiscoveryRun
 logger = logging.getLogger("ingestion.access")
 
 Verdict = Literal["unchecked", "running", "passed", "warned", "failed", "lost"]
+# What is wrong with KCX, whichever connection it asks for.
+OF_KCX = {NoIdentity.code, ClockSkew.code}
 LET_IN = [AccessCheck.Outcome.PASSED, AccessCheck.Outcome.WARNED]
 
 
@@ -67,7 +69,7 @@ def reachable() -> QuerySet[ClientConnection]:
 
 def refused_codes() -> set[str]:
     """By which the client's account refuses KCX; not those of KCX's own identity and clock."""
-    return AccessError.codes() - {NoIdentity.code, ClockSkew.code}
+    return AccessError.codes() - OF_KCX
 
 
 def note_check(check: AccessCheck) -> None:
@@ -90,6 +92,8 @@ def note_discovery(run: DiscoveryRun) -> None:
 
     Without any check the connection must be enabled, for then access is what KCX was promised.
     """
+    if run.error_code in OF_KCX:
+        _tell_of_kcx(run)
     if not _is_refused(run):
         return
     connection = _alone(run.connection_id)
@@ -101,6 +105,14 @@ def note_discovery(run: DiscoveryRun) -> None:
     before = _discoveries_since(connection, check).filter(telling, pk__lt=run.pk).first()
     if before is None or not _is_refused(before):
         _tell(connection, f"discovery {run.pk}", run.error_code, run.error_message)
+
+
+def _tell_of_kcx(run: DiscoveryRun) -> None:
+    """In the log, where no discovery of any connection was stopped by it before this one."""
+    ended = DiscoveryRun.objects.exclude(outcome=DiscoveryRun.Outcome.RUNNING).exclude(pk=run.pk)
+    newest = ended.order_by("-pk").values_list("error_code", flat=True).first()
+    if newest != run.error_code:
+        logger.error("KCX itself can ask AWS nothing: %s %s", run.error_message, run.next_action)
 
 
 def _alone(connection_id: int) -> ClientConnection:

@@ -71,7 +71,7 @@ class LoadAttemptAdmin(WorkAdmin):
 
     @admin.display(description="Requests to AWS")
     def aws_requests(self, attempt: LoadAttempt) -> str:
-        """By operation."""
+        """By operation, and by which names AWS knows the session and the last ones."""
         return _requests(f"a{attempt.pk}")
 
     @admin.display(description="Rows", ordering="rows")
@@ -99,7 +99,7 @@ class DiscoveryRunAdmin(WorkAdmin):
 
     @admin.display(description="Requests to AWS")
     def aws_requests(self, run: DiscoveryRun) -> str:
-        """By operation."""
+        """By operation, and by which names AWS knows the session and the last ones."""
         return _requests(f"d{run.pk}")
 
 
@@ -137,7 +137,9 @@ class AwsUseAdmin(HistoryAdmin):
 
 def _requests(run: str) -> str:
     use = AwsUse.objects.filter(run=run).first()
-    return _told(use) if use else "None: the run did not come to ask"
+    if use is None:
+        return "None: the run did not come to ask"
+    return format_html("{}<br>{}<br>{}", _told(use), use.session_arn, use.ids_text)
 
 
 def _told(use: AwsUse) -> str:

@@ -18,7 +18,10 @@ from ingestion.policies import permission_policy
 from ingestion.transparency import Period, days, months, operations, staff_actions, untold, uses
 
 RUNS_A_PAGE = 200
-COLUMNS = ("started_at", "ended_at", "what", "session", "asked_by", "subject", "calls", "bytes_received")
+COLUMNS = (
+    *("started_at", "ended_at", "what", "session", "asked_by", "subject", "calls", "bytes_received"),
+    *("session_arn", "request_ids"),
+)
 # A spreadsheet would take what begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -95,7 +98,7 @@ def _rows(found: Iterator[AwsUse]) -> Iterator[tuple[str, ...]]:
     for use in found:
         ended_at, calls, received = _ending(use)
         run = (use.kind, use.session_name, use.actor, use.subject)
-        cells = (use.started_at.isoformat(), ended_at, *run, calls, received)
+        cells = (use.started_at.isoformat(), ended_at, *run, calls, received, use.session_arn, use.ids_text)
         yield tuple(f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells)
 
 

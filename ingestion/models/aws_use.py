@@ -30,6 +30,14 @@ class AwsUse(models.Model):
     ended_at = models.DateTimeField(null=True)
     calls = models.JSONField(default=dict)
     bytes_received = models.BigIntegerField(default=0)
+    session_arn = models.TextField(
+        "ARN of the session", default="", blank=True, help_text="As STS named it, and CloudTrail does."
+    )
+    request_ids = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="By operation, of the last that was answered and the last refused.",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -52,3 +60,9 @@ class AwsUse(models.Model):
     def session_name(self) -> str:
         """As CloudTrail shows it."""
         return f"kcx-c{self.connection_id}-{self.run}"
+
+    @property
+    def ids_text(self) -> str:
+        """The request ids, as `GetObject:<id> <extended id>; ...`."""
+        named = ((name, one) for name, ids in self.request_ids.items() for one in ids.values())
+        return "; ".join(f"{name}:{one}" for name, one in named)

@@ -199,11 +199,15 @@ class TestTheState:
         assert verdict(delivered) == "passed"
 
     def test_a_wrong_clock_of_kcx_is_not_lost_access(
-        self, delivered: ClientUnderTest, wire: FaultyAws
+        self, delivered: ClientUnderTest, wire: FaultyAws, caplog: pytest.LogCaptureFixture
     ) -> None:
         checked(delivered)
+        delivered.discover()
         wire.ever["ListObjectsV2"] = answering(403, "RequestTimeTooSkewed")
         assert delivered.discover().error_code == "clock_skew"
+        assert delivered.discover().error_code == "clock_skew"
+        (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert "KCX itself can ask AWS nothing" in told.getMessage()
         assert verdict(delivered) == "passed"
         assert not Event.objects.filter(kind="access.lost").exists()
         assert not queueing.reachable().exists(), "no load is tried meanwhile"

@@ -102,6 +102,32 @@ def test_the_page_is_read_by_viewers_and_escapes_what_is_hostile(client_under_te
     assert client_under_test.connection.external_id not in page
 
 
+def test_a_run_tells_by_which_names_aws_knows_its_session_and_its_last_requests(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client_under_test.account.put_object("exports/a.csv.gz", csv_gz("n\n1\n"))
+    (attempt,) = client_under_test.ingest()
+    use = AwsUse.objects.get(run=f"a{attempt.pk}")
+    role = client_under_test.connection.role_arn.rpartition("/")[2]
+    assert use.session_arn.endswith(f":assumed-role/{role}/{use.session_name}")
+    assert set(use.request_ids) == {"AssumeRole", "GetObject"}
+    assert all(ids["answered"] for ids in use.request_ids.values())
+    head, *rows = csv.reader(page_of(client_under_test, format="csv").splitlines())
+    (row,) = [named for row in rows if (named := dict(zip(head, row, strict=True)))["what"] == "Load"]
+    assert row["session_arn"] == use.session_arn
+    assert use.request_ids["GetObject"]["answered"] in row["request_ids"]
+
+
+def test_a_refused_request_is_named(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object("exports/a.csv.gz", csv_gz("n\n1\n"))
+    client_under_test.discover()
+    client_under_test.account.delete_object("exports/a.csv.gz")
+    (attempt,) = client_under_test.load_all()
+    ids = AwsUse.objects.get(run=f"a{attempt.pk}").request_ids["GetObject"]
+    assert ids["refused"]
+    assert "answered" not in ids
+
+
 def test_every_run_can_be_had_as_csv_without_formulas(client_under_test: ClientUnderTest) -> None:
     client_under_test.account.put_object("exports/a.csv.gz", csv_gz("n\n1\n"))
     client_under_test.ingest()
