@@ -27,7 +27,7 @@ def kept_for_loading(*more: str) -> Iterator[sql.Composed]:
     if not _rows(SUPERUSER):
         return
     roles = {*more, *(name for (name,) in _rows(LOADING))}
-    for (function,) in _rows(FUNCTIONS):
+    for (function,) in sorted(_rows(FUNCTIONS)):
         if roles:
             names = sql.SQL(", ").join(map(sql.Identifier, sorted(roles)))
             yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), names)

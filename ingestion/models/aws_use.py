@@ -31,10 +31,15 @@ class AwsUse(models.Model):
     calls = models.JSONField(default=dict)
     bytes_received = models.BigIntegerField(default=0)
     session_arn = models.TextField(
-        "ARN of the session", default="", blank=True, help_text="As STS named it, and CloudTrail does."
+        "ARN of the session",
+        default="",
+        db_default="",
+        blank=True,
+        help_text="As STS named it, and CloudTrail does.",
     )
     request_ids = models.JSONField(
         default=dict,
+        db_default=models.Value({}, models.JSONField()),
         blank=True,
         help_text="By operation, of the last that was answered and the last refused.",
     )
