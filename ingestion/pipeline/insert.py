@@ -34,15 +34,17 @@ def insert(
     source_file_id: int,
     max_row_bytes: int,
     report: Callable[[int], None],
+    verify: Callable[[], None],
 ) -> Inserted:
     """COPY every row of `parsed`; calls `report(rows encoded so far)` with every batch.
 
-    Reading, decompressing, parsing and encoding run in a thread; this one feeds PostgreSQL. Raises
-    whatever reading raises, BadFileError for rows that cannot be stored, StorageError or
+    Reading, decompressing, parsing and encoding run in a thread; this one feeds PostgreSQL. `verify` is
+    called there behind the last row, before the COPY ends: however long it takes, the session is not idle.
+    Raises whatever reading and verifying raise, BadFileError for rows that cannot be stored, StorageError or
     DatabaseUnavailable for PostgreSQL's refusals.
     """
     encoder = RowEncoder(connection_id, source_file_id, max_row_bytes)
-    with closing(in_background(_payload(parsed, encoder), BATCHES_AHEAD)) as payload:
+    with closing(in_background(_payload(parsed, encoder, verify), BATCHES_AHEAD)) as payload:
         try:
             copy_rows(connection_id, _reported(payload, encoder, report))
         except psycopg.Error as error:
@@ -50,7 +52,7 @@ def insert(
     return Inserted(encoder.rows, encoder.digest)
 
 
-def _payload(parsed: ParsedFile, encoder: RowEncoder) -> Iterator[bytes]:
+def _payload(parsed: ParsedFile, encoder: RowEncoder, verify: Callable[[], None]) -> Iterator[bytes]:
     yield encoder.header()
     try:
         for batch in parsed.batches:
@@ -60,6 +62,7 @@ def _payload(parsed: ParsedFile, encoder: RowEncoder) -> Iterator[bytes]:
             f"Row {refused.row_number} is larger than the cap of {encoder.max_row_bytes:,} bytes.",
             row=refused.row_number,
         ) from refused
+    verify()
     yield encoder.trailer()
 
 

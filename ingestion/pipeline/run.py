@@ -156,11 +156,13 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, source: ObjectReader, prog
             reporter.report(rows, reader.bytes_read)
             progress(rows, reader.bytes_read)
 
-        inserted = insert(parsed, file.connection_id, file.pk, settings.KCX_MAX_ROW_BYTES, report)
+        inserted = insert(
+            parsed, file.connection_id, file.pk, settings.KCX_MAX_ROW_BYTES, report, reader.verify
+        )
         return Loaded(
             rows=inserted.rows,
             rows_sha256=inserted.rows_sha256,
-            object_sha256=reader.verified_sha256(),
+            object_sha256=reader.sha256(),
             bytes_read=reader.bytes_read,
             decoded_bytes=parsed.bytes_decoded(),
             names=tuple(column.name for column in parsed.columns),

@@ -71,15 +71,14 @@ class ObjectReader(io.BufferedIOBase):
         except EOFError as error:
             raise StreamBroken(f"{self._pinned.key} ended early: {error}") from error
 
-    def verified_sha256(self) -> str:
-        """Answer `sha256()` of bytes that were compared with S3's checksum, where S3 keeps one.
+    def verify(self) -> None:
+        """Compare the whole object with S3's checksum, where S3 keeps one; `sha256` then asks for nothing.
 
-        Raises ChecksumMismatch.
+        Fetches what was read out of order, which may take as long as reading it did. Raises ChecksumMismatch.
         """
-        digest = self.sha256()
+        self.sha256()
         if not self._body.has_compared:
             compare(self._digest, self._pinned.etag, self._body.head())
-        return digest
 
     def close(self) -> None:
         """Give the connection back."""

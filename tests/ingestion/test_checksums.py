@@ -12,6 +12,7 @@ from ingestion.checksums import compare
 from ingestion.digests import InOrderDigest
 from ingestion.errors import ChecksumMismatch
 from tests.builders import ClientUnderTest, csv_gz, parquet
+from tests.faulty_s3 import FaultyAws, with_headers
 from tests.ingestion.bad_inputs.cases import stored_rows
 
 NOISE = [random.Random(number).randbytes(500).hex() for number in range(6_000)]  # beyond one GET's read-ahead
@@ -22,6 +23,7 @@ MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
 CRC64NVME = base64.b64encode(
     bytes.fromhex("ae8b14860a799888")
 ).decode()  # the algorithm's published check value
+CRC32 = base64.b64encode(bytes.fromhex("cbf43926")).decode()
 SHA256 = base64.b64encode(hashlib.sha256(DATA).digest()).decode()
 WHOLE = {"ChecksumType": "FULL_OBJECT"}
 
@@ -49,6 +51,16 @@ class TestThePipeline:
             assert (attempt.outcome, attempt.error_code) == ("FAILED", "checksum_mismatch")
             assert attempt.source_file.next_retry_at is not None
         assert stored_rows(client) == 0
+
+    @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "SHA1"])
+    def test_whichever_checksum_s3_keeps_is_compared(
+        self, client: ClientUnderTest, wire: FaultyAws, algorithm: str
+    ) -> None:
+        wire.ever["HeadObject"] = with_headers(x_amz_checksum_type="FULL_OBJECT")  # moto leaves it out
+        for name in BODIES:
+            kept = stored(client, name)
+            kept.checksum_algorithm, kept.checksum_value = algorithm, OTHER
+        assert [one.error_code for one in client.ingest()] == ["checksum_mismatch"] * 2
 
     def test_without_a_checksum_an_etag_that_is_an_md5_is_compared(self, client: ClientUnderTest) -> None:
         for name, body in BODIES.items():
@@ -86,6 +98,8 @@ def digest() -> InOrderDigest:
         (f'"{"0" * 32}"', {"ServerSideEncryption": "aws:kms"}),
         (f'"{"0" * 32}"', {"SSECustomerAlgorithm": "AES256"}),
         (f'"{"0" * 32}"', {**WHOLE, "ChecksumCRC64NVME": CRC64NVME}),
+        ('"x-2"', {**WHOLE, "ChecksumCRC32": CRC32}),
+        (f'"{MD5}"', {"ChecksumType": "COMPOSITE", "ChecksumCRC32": f"{OTHER}-2"}),
     ],
 )
 def test_what_agrees_or_cannot_be_compared_passes(etag: str, head: dict[str, str]) -> None:
@@ -98,6 +112,8 @@ def test_what_agrees_or_cannot_be_compared_passes(etag: str, head: dict[str, str
         (f'"{MD5}"', {**WHOLE, "ChecksumCRC64NVME": OTHER}),
         (f'"{MD5}"', {**WHOLE, "ChecksumSHA256": OTHER}),
         (f'"{"0" * 32}"', {}),
+        *((f'"{MD5}"', {**WHOLE, f"Checksum{kind}": OTHER}) for kind in ("CRC32", "CRC32C", "SHA1")),
+        (f'"{"0" * 32}"', {"ChecksumType": "COMPOSITE", "ChecksumCRC32": f"{OTHER}-2"}),
     ],
 )
 def test_what_differs_is_refused(etag: str, head: dict[str, str]) -> None:
