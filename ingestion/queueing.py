@@ -110,12 +110,15 @@ def queue_verification_sample(count: int) -> int:
 
 @transaction.atomic
 def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
-    """Queue one access check; answers the row that tells how it goes, an older one where it waits or runs."""
+    """Queue one access check; answers the row that tells how it goes, an older one where it waits or runs.
+
+    One that waits is queued again: its task may be lost, and a second does nothing.
+    """
     connection = ClientConnection.objects.select_for_update(no_key=True).get(pk=connection_id)
     running = connection.access_checks.filter(outcome=AccessCheck.Outcome.RUNNING).first()
-    if running:
+    if running and running.rungs:
         return running
-    check = AccessCheck.objects.create(connection=connection, actor=actor)
+    check = running or AccessCheck.objects.create(connection=connection, actor=actor)
     name = f"check access of connection {connection_id}"
     transaction.on_commit(
         lambda: async_task("ingestion.tasks.check_access", check.pk, task_name=name),
@@ -130,10 +133,10 @@ def queue_due_access_checks(actor: str) -> int:
         outcome__in=AccessCheck.CONCLUSIVE,
         ended_at__gt=timezone.now() - CHECKED_EVERY,
     )
-    due_connections = ClientConnection.objects.filter(
-        ~Exists(recent), enabled=True, client__enabled=True
-    ).values_list("pk", flat=True)
-    return len([queue_access_check(connection_id, actor) for connection_id in due_connections])
+    due_connections = ClientConnection.objects.filter(~Exists(recent), enabled=True, client__enabled=True)
+    waiting = AccessCheck.objects.filter(connection=OuterRef("pk"), outcome=AccessCheck.Outcome.RUNNING)
+    due_now = due_connections.filter(~Exists(waiting)).values_list("pk", flat=True)
+    return len([queue_access_check(connection_id, actor) for connection_id in due_now])
 
 
 def release_tasks() -> int:

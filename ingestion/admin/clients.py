@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from ingestion.admin.connection_acts import act
 from ingestion.admin.connection_forms import AddForm, ConnectionForm
-from ingestion.admin.connection_home import artefact_download, home_page, ladder_part, now_part
+from ingestion.admin.connection_home import artefact_download, guarded, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
 from ingestion.admin.role_policies import role_policies_shown
 from ingestion.admin.times import TimesAdmin
@@ -120,7 +120,7 @@ class ClientConnectionAdmin(NeverDeleted):
         def own(address: str, view: Any, name: str) -> URLPattern:
             named = f"ingestion_clientconnection_{name}"
             page: URLPattern = path(
-                address, self.admin_site.admin_view(view), {"model_admin": self}, name=named
+                address, guarded(self.admin_site, view), {"model_admin": self}, name=named
             )
             return page
 

@@ -1,11 +1,15 @@
 """A connection's home: what the client is sent, what its access is like, what will be loaded."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from ingestion.access.ladder import STEPS
@@ -13,7 +17,7 @@ from ingestion.access.state import access_state
 from ingestion.admin.connection_now import now
 from ingestion.artefacts import artefacts
 from ingestion.errors import IngestionError
-from ingestion.models import ClientConnection, Export
+from ingestion.models import AccessCheck, ClientConnection, Export
 from ingestion.plan import ROWS_PER_SECOND, PlannedExport, plan
 from ingestion.status import a_worker_works
 
@@ -27,6 +31,7 @@ LIGHTS = {
 }
 VERDICTS = {"passed": "good", "warning": "warn", "failed": "bad", "skipped": "idle"}
 PARTS = "admin/ingestion/clientconnection"
+BEGUN_AFTER = timedelta(minutes=2)
 
 
 @require_GET
@@ -57,6 +62,20 @@ def home_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpResponse:
         "why_not_enabled": connection.why_not_enabled(),
     }
     return TemplateResponse(request, f"{PARTS}/home.html", context)
+
+
+def guarded(site: AdminSite, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view, for who may; a part that is polled has the login shown as a page, not inside its own."""
+    seen: Callable[..., HttpResponse] = site.admin_view(view)
+    if view not in (ladder_part, now_part):
+        return seen
+
+    def asked(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        if not site.has_permission(request):
+            return HttpResponse(status=403, headers={"HX-Refresh": "true"})
+        return seen(request, **arguments)
+
+    return asked
 
 
 @require_GET
@@ -115,7 +134,13 @@ def _ladder(connection: ClientConnection) -> dict[str, Any]:
         "rungs": [{**rung, "tone": VERDICTS[rung["verdict"]]} for rung in rungs],
         "steps": len(STEPS),
         "no_worker": waits and not a_worker_works(),
+        "may_verify": state.verdict != "running" or _waits_long(state.check),
     }
+
+
+def _waits_long(check: AccessCheck | None) -> bool:
+    """Has nobody begun it for so long that its task may be lost?"""
+    return check is not None and not check.rungs and check.started_at < timezone.now() - BEGUN_AFTER
 
 
 def _totals(planned: list[PlannedExport]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -13,6 +13,13 @@ from ingestion import queueing
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import ClientConnection, Receipt, SourceFile, Verification
 from ingestion.staff_actions import record
+
+# Loads and discoveries wait in the queue behind them.
+MOST_VERIFIED = 100
+TOO_MANY = (
+    f"Nothing was queued: more than {MOST_VERIFIED} files are chosen."
+    " Choose fewer, or verify a whole connection from its list or by the command."
+)
 
 
 @admin.register(Receipt)
@@ -91,7 +98,11 @@ def verify_connections(
 
 
 def _verify(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile], action: str) -> None:
-    chosen = SourceFile.objects.filter(pk__in=list(files.values_list("pk", flat=True)), status="INGESTED")
+    keys = list(files.order_by().values_list("pk", flat=True)[: MOST_VERIFIED + 1])
+    if len(keys) > MOST_VERIFIED:
+        model_admin.message_user(request, TOO_MANY, messages.ERROR)
+        return
+    chosen = SourceFile.objects.filter(pk__in=keys, status="INGESTED")
     for file in chosen.select_related("connection"):
         record(request.user.get_username(), action, source_file=file)
         queueing.queue_verification(file.pk, against_s3=action != "verify")

@@ -20,6 +20,7 @@ class AccessCheck(models.Model):
     EXTERNAL_ID = ("external_id_missing", "external_id_wrong")
     # The error of a rung that found the bucket to be another account's.
     FOREIGN_BUCKET = "foreign_bucket"
+    UNSAFE_ROLE = "unsafe_role"
 
     class Outcome(models.TextChoices):
         RUNNING = "RUNNING", "Running"
@@ -69,7 +70,7 @@ class AccessCheck(models.Model):
     @property
     def found_unsafe(self) -> bool:
         """Did the role let KCX in without the right external id?"""
-        return any(rung["code"] in self.EXTERNAL_ID and rung["verdict"] == "failed" for rung in self.rungs)
+        return any(rung["verdict"] == "failed" and self._lets_others_in(rung) for rung in self.rungs)
 
     @property
     def must_stop(self) -> bool:
@@ -79,4 +80,9 @@ class AccessCheck(models.Model):
     @classmethod
     def stops(cls, rung: Mapping[str, Any]) -> bool:
         """Is KCX to stop where this rung failed?"""
-        return rung.get("code") in cls.EXTERNAL_ID or rung.get("error") == cls.FOREIGN_BUCKET
+        return cls._lets_others_in(rung) or rung.get("error") == cls.FOREIGN_BUCKET
+
+    @classmethod
+    def _lets_others_in(cls, rung: Mapping[str, Any]) -> bool:
+        # An STS that did not answer says nothing of the role. Rungs of older checks do not tell the error.
+        return rung.get("code") in cls.EXTERNAL_ID and rung.get("error") in (None, "", cls.UNSAFE_ROLE)

@@ -117,8 +117,8 @@ class ClientConnection(models.Model):
 
     @property
     def owner(self) -> str:
-        """The account that must own the bucket: sent with every call to S3."""
-        return self.bucket_owner or self.role_arn.split(":")[4]
+        """The account that must own the bucket: sent with every call to S3. '' while no role is known."""
+        return self.bucket_owner or (self.role_arn.split(":")[4] if self.role_arn else "")
 
     @property
     def partition(self) -> str:

@@ -12,6 +12,9 @@ from kcx.dashboard import links
 from kcx.templatetags.kcx_format import count_text
 
 SHOWN_MONTHS = 18
+MOST_MONTHS = 240
+# Periods that are still to come; a key may name any year.
+SHOWN_AHEAD = 2
 FileStatus = SourceFile.Status
 
 
@@ -79,9 +82,8 @@ def calendar(exports: QuerySet[Export], today: date, *, everything: bool = False
     """Of these exports; the newest periods only, or all."""
     found = _found(exports)
     this_month = today.replace(day=1)
-    known = sorted({period for _, period in found if period}, reverse=True)
-    periods = _months(known[-1], max(known[0], this_month)) if known else []
-    shown = periods if everything else periods[:SHOWN_MONTHS]
+    periods = _periods({period for _, period in found if period}, this_month)
+    shown = _shown(periods, this_month, MOST_MONTHS if everything else SHOWN_MONTHS)
     columns: list[date | None] = [*shown, *([None] if any(period is None for _, period in found) else [])]
     rows = [
         CalendarRow(
@@ -90,6 +92,18 @@ def calendar(exports: QuerySet[Export], today: date, *, everything: bool = False
         for export in exports.select_related("connection").order_by("connection__name", "root", "name")
     ]
     return Calendar(columns, rows, len(periods) - len(shown))
+
+
+def _periods(known: set[date], this_month: date) -> list[date]:
+    """Those, and the months between the first of them and this one, newest first."""
+    earliest = this_month.replace(year=this_month.year - MOST_MONTHS // 12)
+    within = [period for period in known if period >= earliest]
+    return sorted(known.union(_months(min(within), this_month) if within else []), reverse=True)
+
+
+def _shown(periods: list[date], this_month: date, most: int) -> list[date]:
+    ahead = [period for period in periods if period > this_month]
+    return ahead[-SHOWN_AHEAD:] + periods[len(ahead) :][:most]
 
 
 Key = tuple[int, date | None]

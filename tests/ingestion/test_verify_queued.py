@@ -12,6 +12,7 @@ from django.urls import reverse
 from django_q.models import OrmQ
 
 from ingestion import tasks
+from ingestion.admin import receipts
 from ingestion.models import StaffAction, Verification
 from tests.builders import ClientUnderTest, csv_gz
 
@@ -56,6 +57,18 @@ def change_a_cell(client: ClientUnderTest, key: str) -> None:
             f"UPDATE {table} SET \"values\" = '{{forged}}' WHERE source_file_id = %s", [client.file(key).pk]
         )
         cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER billing_append_only")
+
+
+def test_more_files_than_the_queue_should_hold_are_refused(
+    ingested: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MOST_VERIFIED", len(KEYS) - 1)
+    wish = {"action": "verify_stored", "_selected_action": [ingested.file(KEYS[0]).pk], "select_across": "1"}
+    address = reverse("admin:ingestion_sourcefile_changelist")
+    answer = browser_of("operator").post(address, wish, secure=True, follow=True)
+    assert "Nothing was queued" in answer.content.decode()
+    assert queued() == []
+    assert not BY_STAFF.exists()
 
 
 def test_an_operator_asks_and_the_answer_is_kept(ingested: ClientUnderTest) -> None:

@@ -1,5 +1,6 @@
 """The coverage calendar: what it says of each billing period of an export."""
 
+from datetime import date
 from html import unescape
 
 import pytest
@@ -129,6 +130,21 @@ def test_older_periods_are_shown_when_asked_for(export: Export) -> None:
     a_file(export, billing_period_start=months_ago(29))
     assert (len(shown().periods), shown().hidden) == (18, 12)
     assert (len(shown(everything=True).periods), shown(everything=True).hidden) == (30, 0)
+
+
+def test_a_key_of_a_year_far_away_hides_no_month_and_adds_only_its_own(export: Export) -> None:
+    a_file(export)
+    a_file(export, billing_period_start=months_ago(1))
+    for year in (1, 2, 9000, 9500, 9998):
+        a_file(export, billing_period_start=date(year, 12, 1))
+    assert shown().periods == [
+        date(9500, 12, 1),
+        date(9000, 12, 1),
+        months_ago(0),
+        months_ago(1),
+        date(2, 12, 1),
+        date(1, 12, 1),
+    ]
 
 
 class TestThePage:

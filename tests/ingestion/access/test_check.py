@@ -21,7 +21,7 @@ from ingestion.queueing import queue_access_check, queue_due_access_checks
 from kcx.simulated_aws.policies import policy, trust_policy
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
-from tests.faulty_s3 import FaultyAws, answering
+from tests.faulty_s3 import FaultyAws, answering, untouched
 from tests.ingestion.access.conftest import DATA
 from tests.ingestion.registered import an_export, failed
 from tests.refusing_s3 import refusing
@@ -158,6 +158,15 @@ class TestTheQueue:
     def test_asking_again_while_one_waits_answers_that_one(self, delivered: ClientUnderTest) -> None:
         first = queue_access_check(delivered.connection.pk, "Olga")
         assert queue_access_check(delivered.connection.pk, "Omar") == first
+        OrmQ.objects.all().delete()
+        assert queue_access_check(delivered.connection.pk, "Omar") == first
+        assert OrmQ.objects.count() == 1, "its task was lost: it is queued again"
+        tasks.check_access(first.pk)
+        assert queue_access_check(delivered.connection.pk, "Omar") != first
+
+    def test_the_schedule_queues_no_check_beside_one_that_waits(self, delivered: ClientUnderTest) -> None:
+        queue_access_check(delivered.connection.pk, "Olga")
+        assert queue_due_access_checks("schedule") == 0
         assert OrmQ.objects.count() == 1
 
     def test_an_enabled_connection_is_checked_again_after_a_week(self, delivered: ClientUnderTest) -> None:
@@ -310,6 +319,18 @@ class TestEnabling:
         assert not client_under_test.connection.enabled
         action = StaffAction.objects.get(action="disable")
         assert (action.actor, f"Access check {check.pk}" in action.reason) == ("a test", True)
+
+    def test_an_sts_that_does_not_refuse_but_fails_does_not_make_the_role_unsafe(
+        self, client_under_test: ClientUnderTest, wire: FaultyAws
+    ) -> None:
+        told = b"<ErrorResponse><Error><Code>RegionDisabledException</Code></Error></ErrorResponse>"
+        wire.script("AssumeRole", *[untouched] * 3)  # who KCX is, the role, and who that is
+        wire.ever["AssumeRole"] = answering(400, body=told)
+        check = checked(client_under_test)
+        verdicts = {rung["code"]: rung["verdict"] for rung in check.rungs}
+        assert (verdicts["assume_role"], verdicts["external_id_missing"]) == ("passed", "failed")
+        assert (check.outcome, check.found_unsafe) == ("FAILED", False)
+        assert client_under_test.connection.enabled
 
     def test_a_check_that_fails_otherwise_leaves_it_enabled(self, client_under_test: ClientUnderTest) -> None:
         refuse_kcx(client_under_test)

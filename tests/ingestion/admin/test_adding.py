@@ -129,6 +129,14 @@ def test_the_role_is_entered_once_the_client_sent_it(onboarder: Browser) -> None
     assert done.detail == {"role_arn": {"before": "", "after": ROLE}}
 
 
+@pytest.mark.parametrize("page", ["home", "transparency"])
+def test_every_page_of_a_connection_opens_before_its_role_is_known(onboarder: Browser, page: str) -> None:
+    add(onboarder)
+    pk = ClientConnection.objects.get().pk
+    answer = onboarder.get(reverse(f"admin:ingestion_clientconnection_{page}", args=[pk]), secure=True)
+    assert answer.status_code == 200
+
+
 def test_an_enabled_connection_gets_no_other_role_unverified(onboarder: Browser) -> None:
     add(onboarder, role_arn=ROLE)
     ClientConnection.objects.update(enabled=True)

@@ -9,9 +9,11 @@ from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from ingestion import own_account, tasks
+from ingestion.admin.connection_home import BEGUN_AFTER
 from ingestion.admin.connection_now import now
 from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction
 from ingestion.own_account import account_by_identity
@@ -213,6 +215,26 @@ def test_who_may_only_look_is_shown_no_button_and_a_forged_one_is_refused(
         assert do(browser, client, what).status_code == 403
     assert do(browser, client, "discover").status_code == (302 if group == "operator" else 403)
     assert not AccessCheck.objects.filter(actor=group).exists()
+
+
+@pytest.mark.parametrize("part", ["ladder", "now"])
+def test_a_part_that_is_asked_for_again_and_again_brings_no_login_into_the_page(
+    client: ClientUnderTest, part: str
+) -> None:
+    answer = Browser().get(address(client, part), secure=True)
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (403, "true")
+
+
+def test_a_check_that_nobody_begins_may_be_asked_for_again(client: ClientUnderTest) -> None:
+    browser, button = browser_of("onboarder"), "Verify access</button>"
+    do(browser, client, "verify")
+    assert button not in home(browser, client)
+    OrmQ.objects.all().delete()
+    AccessCheck.objects.update(started_at=timezone.now() - BEGUN_AFTER)
+    assert button in home(browser, client)
+    do(browser, client, "verify")
+    run_queue()
+    assert AccessCheck.objects.get().outcome == "PASSED"
 
 
 def test_only_a_post_does_anything(client: ClientUnderTest) -> None:
