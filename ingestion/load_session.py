@@ -10,7 +10,8 @@ SESSION = """
 SELECT set_config(wanted.name, wanted.value, true)
 FROM json_each_text(%s) AS wanted (name, value) JOIN pg_settings ON pg_settings.name = wanted.name
 """
-# Between two statements of a load there is no more than one wait for AWS, and little work.
+# Between two statements of a load, AWS is waited for no longer than KCX_AWS_SECONDS, but for a first batch
+# that comes slowly; all other reading, and what is read again for the digest, is inside the COPY.
 WORK_SECONDS = 60
 
 

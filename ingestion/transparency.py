@@ -10,7 +10,6 @@ from django.db.models.functions import Left
 
 from ingestion.models import AwsUse, ClientConnection, StaffAction
 
-STAFF_ACTIONS_TOLD = 500
 # One statement, so one snapshot. Each day comes first by itself, with an empty name, then by operation.
 BY_DAY = """
 WITH used AS (
@@ -113,6 +112,6 @@ def untold(connection_id: int, period: Period) -> list[tuple[str, int]]:
 
 
 def staff_actions(client_connection: ClientConnection, period: Period) -> QuerySet[StaffAction]:
-    """What people did to the connection in the period, newest first; the newest STAFF_ACTIONS_TOLD."""
+    """What people did to the connection in the period, newest first."""
     of_connection = StaffAction.objects.filter(connection=client_connection).select_related("source_file")
-    return of_connection.filter(at__gte=period.start, at__lt=period.end)[:STAFF_ACTIONS_TOLD]
+    return of_connection.filter(at__gte=period.start, at__lt=period.end)

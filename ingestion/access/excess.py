@@ -12,7 +12,10 @@ from ingestion.pipeline.assume_role import CONFIG
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
 
-NOT_TESTED = "Not tested, as KCX never tries it: writing, deleting, and reading or changing policies."
+NOT_TESTED = (
+    "Not tested, as KCX never tries it: writing, deleting, reading objects outside the prefix,"
+    " reading or changing policies, and anything in other services."
+)
 
 
 def excess(climb: Climb) -> Found:

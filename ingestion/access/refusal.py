@@ -9,8 +9,8 @@ from django.db import transaction
 
 from ingestion.access.state import refused_codes
 from ingestion.access_errors import ExplicitDeny, ForeignBucket, RequesterPays
-from ingestion.deadline import ask
-from ingestion.errors import AccessDenied, AccessError, ArchivedObject, IngestionError, KmsDenied
+from ingestion.deadline import Pace
+from ingestion.errors import AccessDenied, AccessError, ArchivedObject, IngestionError, KmsDenied, TooSlow
 from ingestion.models import ClientConnection, Export, SourceFile
 from ingestion.pipeline.assume_role import RoleAccess
 from ingestion.pipeline.update_registry import retry_now
@@ -29,12 +29,15 @@ Status = SourceFile.Status
 
 
 @contextmanager
-def causes_named(s3: "S3Client", access: RoleAccess) -> Iterator[None]:
-    """Raise what S3 refuses inside the block without a reason under the name of its cause."""
+def causes_named(s3: "S3Client", access: RoleAccess, pace: Pace | None = None) -> Iterator[None]:
+    """Raise what S3 refuses inside the block without a reason under the name of its cause.
+
+    Here and below `pace` bounds all questions together.
+    """
     try:
         yield
     except AccessDenied as error:
-        cause = cause_of(s3, access, error)
+        cause = cause_of(s3, access, error, pace)
         if cause is error:
             raise
         raise cause from error
@@ -43,13 +46,14 @@ def causes_named(s3: "S3Client", access: RoleAccess) -> Iterator[None]:
 @contextmanager
 def refusals_judged(s3: "S3Client", access: RoleAccess, file: SourceFile) -> Iterator[None]:
     """As `causes_named`, for one file's load: the error also says whether nothing else can be read either."""
+    pace = Pace()  # the session of the load is idle meanwhile, and may be so for one wait only
     try:
-        with causes_named(s3, access):
+        with causes_named(s3, access, pace):
             yield
     except OF_READS as error:
         others = _sample(file.connection_id, without=file.pk)
         error.nothing_readable = isinstance(error, OF_BUCKET) or bool(
-            refused_everywhere(s3, access, others, error)
+            refused_everywhere(s3, access, others, error, pace)
         )
         raise
 
@@ -71,26 +75,39 @@ def go_on(connection_id: int) -> None:
     ClientConnection.objects.filter(pk=connection_id).update(reads_refused_at=None)
 
 
-def cause_of(s3: "S3Client", access: RoleAccess, refused: AccessDenied) -> AccessError:
+def cause_of(
+    s3: "S3Client", access: RoleAccess, refused: AccessDenied, pace: Pace | None = None
+) -> AccessError:
     """Why S3 refuses, found by asking for a list of no names; the refusal itself where that is allowed."""
-    if _may_list(s3, access, ExpectedBucketOwner=access.owner):
+    pace = pace or Pace()
+    if _may_list(s3, access, pace, ExpectedBucketOwner=access.owner):
         return refused
-    if _may_list(s3, access, ExpectedBucketOwner=access.owner, RequestPayer="requester"):
+    if _may_list(s3, access, pace, ExpectedBucketOwner=access.owner, RequestPayer="requester"):
         return RequesterPays(f"S3 lists {access.bucket} only for who offers to pay for it.")
-    if _may_list(s3, access):
+    if _may_list(s3, access, pace):
         return ForeignBucket(f"{access.bucket} may be listed, and is not owned by account {access.owner}.")
     return refused
 
 
 def refused_everywhere(
-    s3: "S3Client", access: RoleAccess, keys: Iterable[str], refused: AccessError | None = None
+    s3: "S3Client",
+    access: RoleAccess,
+    keys: Iterable[str],
+    refused: AccessError | None = None,
+    pace: Pace | None = None,
 ) -> AccessError | None:
-    """The (first) refusal, where none of these can be read; None where one can, or none is refused."""
+    """The (first) refusal, where none of these can be read; None where one can, or none is refused.
+
+    Those that could not be asked for in time tell nothing.
+    """
+    pace = pace or Pace()
     for key in keys:
         try:
-            _read_first_byte(s3, access, key)
+            _read_first_byte(s3, access, key, pace)
         except OF_READS as error:
             refused = refused or error
+        except TooSlow:
+            break
         except IngestionError:
             continue  # gone, archived or an outage: says nothing of what the role may read
         else:
@@ -109,15 +126,15 @@ def _sample(connection_id: int, without: int = 0) -> Iterator[str]:
     return islice((key for part in parts for key in part.values_list("key", flat=True)), TRIED)
 
 
-def _read_first_byte(s3: "S3Client", access: RoleAccess, key: str) -> None:
+def _read_first_byte(s3: "S3Client", access: RoleAccess, key: str, pace: Pace) -> None:
     owned: Any = {"Bucket": access.bucket, "Key": key, "ExpectedBucketOwner": access.owner}
-    ask(f"Trying {key}", lambda: s3.get_object(**owned, Range="bytes=0-0"))["Body"].close()
+    pace.ask(f"Trying {key}", lambda: s3.get_object(**owned, Range="bytes=0-0"))["Body"].close()
 
 
-def _may_list(s3: "S3Client", access: RoleAccess, **more: Any) -> bool:
+def _may_list(s3: "S3Client", access: RoleAccess, pace: Pace, **more: Any) -> bool:
     where: Any = {"Bucket": access.bucket, "Prefix": access.prefix, "MaxKeys": 0, **more}
     try:
-        ask("Listing nothing", lambda: s3.list_objects_v2(**where))
+        pace.ask("Listing nothing", lambda: s3.list_objects_v2(**where))
     except AccessError:
         return False
     return True

@@ -52,7 +52,7 @@ def _of_conclusive(connection: ClientConnection, check: AccessCheck) -> AccessSt
         return AccessState("lost", check, f"Access was lost: {refused.error_message}")
     if check.outcome == AccessCheck.Outcome.WARNED:
         return AccessState("warned", check, "Access works; the check had warnings.")
-    return AccessState("passed", check, "Access works, and the role allows no more than KCX asks for.")
+    return AccessState("passed", check, "Access works, and nothing beyond the prefix could be listed.")
 
 
 def reachable() -> QuerySet[ClientConnection]:

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from ingestion.admin.connection_acts import act
 from ingestion.admin.connection_forms import AddForm, ConnectionForm
+from ingestion.admin.changes import changes
 from ingestion.admin.connection_home import artefact_download, guarded, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
 from ingestion.admin.role_policies import role_policies_shown
@@ -42,13 +43,13 @@ class ClientAdmin(NeverDeleted):
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Save, and record who made the client, or changed what."""
         super().save_model(request, obj, form, change)
-        changed = {
-            name: {"before": str(form.initial.get(name, "")), "after": str(form.cleaned_data[name])}
-            for name in form.changed_data
-        }
+        changed = changes(form, form.changed_data)
         if changed:
             action = "change client" if change else "add client"
             record(request.user.get_username(), action, detail={"client": obj.pk, **changed})
+        for connection in obj.connections.all() if "enabled" in changed and change else ():
+            what = "enable client" if obj.enabled else "disable client"
+            record(request.user.get_username(), what, connection=connection)
 
 
 @admin.register(ClientConnection)
@@ -82,13 +83,13 @@ class ClientConnectionAdmin(NeverDeleted):
         ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at"]}),
     ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
         """The external id is KCX's; bucket and prefix freeze with the first registered file."""
         if obj is None:
             return []
         fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
         frozen = list(ClientConnection.FROZEN) if obj.files.exists() else []
-        return fixed + frozen
+        return self.with_times(fixed + frozen)
 
     def get_fieldsets(self, request: HttpRequest, obj: ClientConnection | None = None) -> Any:
         """A new connection asks for what nobody else can know."""
@@ -141,15 +142,12 @@ class ClientConnectionAdmin(NeverDeleted):
         if not change:
             add_connection(obj, form.client_name, person)
             return
-        super().save_model(request, obj, form, change)
+        obj.save(update_fields=form.changed_data)  # what others changed meanwhile stays
         if "enabled" in form.changed_data:
             record(person, "enable" if obj.enabled else "disable", connection=obj)
-        detail = {
-            name: {"before": str(form.initial.get(name, "")), "after": str(form.cleaned_data[name])}
-            for name in form.changed_data
-            if name not in ("enabled", "next_discovery_at")  # a form knows no microseconds
-        }
-        if detail:
+        # A form knows no microseconds.
+        names = [name for name in form.changed_data if name not in ("enabled", "next_discovery_at")]
+        if detail := changes(form, names):
             record(person, "change connection", connection=obj, detail=detail)
 
     def add_view(

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from ingestion.access.excess import NOT_TESTED
 from ingestion.access.ladder import STEPS
 from ingestion.access.state import access_state
 from ingestion.admin.connection_now import now
@@ -133,6 +134,7 @@ def _ladder(connection: ClientConnection) -> dict[str, Any]:
         "light": light,
         "rungs": [{**rung, "tone": VERDICTS[rung["verdict"]]} for rung in rungs],
         "steps": len(STEPS),
+        "not_tested": NOT_TESTED if state.verdict in ("passed", "warned") else "",
         "no_worker": waits and not a_worker_works(),
         "may_verify": state.verdict != "running" or _waits_long(state.check),
     }

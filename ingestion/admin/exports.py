@@ -27,10 +27,10 @@ class ExportAdmin(NeverDeleted):
         *("overlaps", "decision", "has_manifests", "without_manifests", "periods", "columns"),
     ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Export | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Export | None = None) -> list[Any]:
         """Staff decide what is loaded; and, where no manifest was ever seen, that there are none."""
         decided = {"decision"} if obj and obj.has_manifests else {"decision", "without_manifests"}
-        return [field for field in self.fields if field not in decided]
+        return self.with_times([field for field in self.fields if field not in decided])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: exports are found."""

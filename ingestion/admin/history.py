@@ -1,5 +1,6 @@
 """Admin pages of what is history: seen by all staff, changed and deleted by nobody."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -18,6 +19,11 @@ class HistoryAdmin(TimesAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         """In stretches."""
         return BoundedChangeList
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        """All that the row holds, with the times that Django sets by itself and would leave out."""
+        held = [field.name for field in self.opts.fields if field.name not in (self.exclude or ())]
+        return self.fields or [*held, *self.get_readonly_fields(request, obj)]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: rows come from the pipeline."""

@@ -13,13 +13,39 @@ from ingestion.time_tag import time_tag
 
 
 class TimesAdmin(ModelAdmin):
-    """A list whose times are the reader's."""
+    """Lists and pages whose times are the reader's."""
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         """The columns; those of times are shown by `time_tag`."""
-        fields = [field for field in self.opts.fields if isinstance(field, models.DateTimeField)]
-        times = {field.name: _column(field.name, str(field.verbose_name).capitalize()) for field in fields}
+        times = self._times()
         return [times.get(str(name), name) for name in super().get_list_display(request)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        """With the times among them as `get_fieldsets` names them."""
+        return self.with_times(super().get_readonly_fields(request, obj))
+
+    def with_times(self, names: Sequence[Any]) -> list[Any]:
+        """The names, and what stands in the place of the times among them."""
+        return [*names, *(column for name, column in self._times().items() if name in names)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Those of one page; times that are only read are shown by `time_tag`, too."""
+        names, times = self.get_readonly_fields(request, obj), self._times()
+        if obj is None or self.has_change_permission(request, obj):
+            times = {name: column for name, column in times.items() if name in names}
+        return [
+            (title, {**options, "fields": [times.get(str(name), name) for name in options["fields"]]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def _times(self) -> dict[str, Callable[[models.Model], str]]:
+        """Columns in the place of the model's fields of times, by their names."""
+        if "_columns" not in self.__dict__:
+            fields = [field for field in self.opts.fields if isinstance(field, models.DateTimeField)]
+            self._columns = {
+                one.name: _column(one.name, str(one.verbose_name).capitalize()) for one in fields
+            }
+        return self._columns
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list; an action this reader was not offered is answered 403 (Django would only ignore it)."""

@@ -1,27 +1,32 @@
 """The transparency page: all that KCX did in one client's account, to be read or printed for the client."""
 
 import csv
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from ingestion.admin.connection_home import connection_seen
-from ingestion.models import AwsUse, ClientConnection
+from ingestion.models import AwsUse, ClientConnection, StaffAction
 from ingestion.pipeline.assume_role import access_of
 from ingestion.policies import permission_policy
 from ingestion.transparency import Period, days, months, operations, staff_actions, untold, uses
 
 RUNS_A_PAGE = 200
+ACTIONS_TOLD = 500
 COLUMNS = (
     *("started_at", "ended_at", "what", "session", "asked_by", "subject", "calls", "bytes_received"),
     *("session_arn", "request_ids"),
 )
+STAFF_COLUMNS = ("at", "who", "action", "subject", "reason", "detail")
 # A spreadsheet would take what begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,8 +37,11 @@ def transparency_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpRe
     connection = connection_seen(model_admin, request, pk)
     period = _period(request)
     found = uses(connection.pk, period)
+    actions = staff_actions(connection, period)
     if request.GET.get("format") == "csv":
-        return _as_csv(connection, period, found.iterator())
+        return _as_csv(f"connection-{connection.pk}", period, COLUMNS, _cells_of_uses(found))
+    if request.GET.get("format") == "staff-csv":
+        return _as_csv(f"staff-{connection.pk}", period, STAFF_COLUMNS, _cells_of_actions(actions))
     of_days = days(connection.pk, period)
     names = operations(of_days)
     of_months = months(of_days)
@@ -53,7 +61,8 @@ def transparency_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpRe
         ],
         "page": page,
         "untold": untold(connection.pk, period),
-        "staff_actions": staff_actions(connection, period),
+        "staff_actions": actions[:ACTIONS_TOLD],
+        "staff_actions_left": actions.count() - ACTIONS_TOLD,
         "made_at": timezone.now(),
     }
     return TemplateResponse(request, "admin/ingestion/clientconnection/transparency.html", context)
@@ -85,21 +94,31 @@ def _day(text: str, default: date) -> date:
     return min(max(day, date(2000, 1, 1)), date(9999, 12, 30)) if day else default
 
 
-def _as_csv(connection: ClientConnection, period: Period, found: Iterator[AwsUse]) -> HttpResponseBase:
-    name = f"kcx-connection-{connection.pk}-{period.first}-{period.last}.csv"
+def _as_csv(
+    of: str, period: Period, columns: Sequence[str], found: Iterator[tuple[str, ...]]
+) -> HttpResponseBase:
+    name = f"kcx-{of}-{period.first}-{period.last}.csv"
     writer = csv.writer(_Echo())
-    rows = (writer.writerow(row) for row in _rows(found))
+    rows = (writer.writerow(map(_text, cells)) for cells in chain([columns], found))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _rows(found: Iterator[AwsUse]) -> Iterator[tuple[str, ...]]:
-    yield COLUMNS
-    for use in found:
+def _text(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _cells_of_uses(found: QuerySet[AwsUse]) -> Iterator[tuple[str, ...]]:
+    for use in found.iterator():
         ended_at, calls, received = _ending(use)
         run = (use.kind, use.session_name, use.actor, use.subject)
-        cells = (use.started_at.isoformat(), ended_at, *run, calls, received, use.session_arn, use.ids_text)
-        yield tuple(f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells)
+        yield (use.started_at.isoformat(), ended_at, *run, calls, received, use.session_arn, use.ids_text)
+
+
+def _cells_of_actions(found: QuerySet[StaffAction]) -> Iterator[tuple[str, ...]]:
+    for one in found.iterator():
+        key = one.source_file.key if one.source_file else ""
+        yield (one.at.isoformat(), one.actor, one.action, key, one.reason, json.dumps(one.detail))
 
 
 def _ending(use: AwsUse) -> tuple[str, str, str]:

@@ -42,7 +42,8 @@ the bucket, its policy must allow the role these actions, too.
 - List or read anything else in your account.
 - Get in without the external id: KCX tests that, and disables a connection whose role lets it in.
 - Keep a way in: it stores no AWS secret. Its credentials live for an hour at most, in memory, and are
-  narrowed to these actions even if the role allows more.
+  narrowed to these actions even if the role allows more. One short session of an access check is not:
+  it looks, by trying to list, whether the role allows more than it should.
 
 ## How to see what KCX did
 

@@ -573,7 +573,7 @@ def rows_text(browser: Browser) -> str:
 
 
 @pytest.mark.parametrize("model", [Delivery, LoadAttempt, DiscoveryRun, ClientConnection, StaffAction])
-def test_times_in_lists_are_told_in_the_readers_zone_with_utc_on_hover(
+def test_times_in_lists_and_on_pages_are_told_in_the_readers_zone_with_utc_on_hover(
     chief: Browser, export: Export, model: type[Any]
 ) -> None:
     file = ingested(export)
@@ -583,3 +583,4 @@ def test_times_in_lists_are_told_in_the_readers_zone_with_utc_on_hover(
     ClientConnection.objects.update(last_discovered_at=timezone.now())
     act(chief, "ignore", export)
     assert "UTC</time>" in text_of(chief, address(model))
+    assert "UTC</time>" in text_of(chief, address(model, "change", model.objects.latest("pk").pk))

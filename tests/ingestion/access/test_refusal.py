@@ -1,18 +1,21 @@
 """A refused read is one file's own, or the connection's: then its files wait, and load once it has ended."""
 
 import logging
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from ingestion import queueing, tasks
+from ingestion import load_session, queueing, tasks
 from ingestion.models import Event, LoadAttempt, SourceFile
+from ingestion.pipeline import run
 from ingestion.reruns import reprocess
 from kcx.dashboard.attention import attention
 from kcx.dashboard.connections import lines
 from kcx.simulated_aws.policies import policy
 from tests.builders import ClientUnderTest, csv_gz
+from tests.faulty_s3 import Answer, FaultyAws, Wire, untouched
 from tests.refusing_s3 import refusing
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -120,3 +123,26 @@ def test_a_reload_that_is_refused_waits_with_its_rows_in_place(client: ClientUnd
     load_tasks()
     attempts = LoadAttempt.objects.filter(source_file__key=KEYS[0]).order_by("pk")
     assert list(attempts.values_list("outcome", flat=True)) == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+
+
+def late(wire: Wire, answer: Answer) -> None:
+    """Nothing for 0.7 seconds."""
+    wire.pause(0.7)
+    untouched(wire, answer)
+
+
+def test_a_refusal_is_judged_before_the_session_is_idle_for_too_long(
+    client_under_test: ClientUnderTest, wire: FaultyAws, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    for number in range(6):
+        client_under_test.account.put_object(f"exports/e{number}/a.csv.gz", csv_gz("a\n1\n"))
+    client_under_test.discover()
+    client_under_test.account.set_bucket_policy(policy(DENY))
+    settings.KCX_AWS_SECONDS = 1
+    monkeypatch.setattr(load_session, "WORK_SECONDS", 1)
+    wire.ever["GetObject"] = late
+    file = SourceFile.objects.order_by("pk")[0]
+    attempt = run.load(file.pk, "test")
+    assert attempt is not None
+    assert attempt.error_code == "explicit_deny"
+    assert len(wire.asked("GetObject")) == 3, "its own, one in time, one that was not"

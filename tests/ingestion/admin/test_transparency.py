@@ -14,7 +14,9 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from ingestion.access.check import run_access_check
+from ingestion.admin import transparency
 from ingestion.models import AwsUse, SourceFile, StaffAction
+from ingestion.staff_actions import record
 from ingestion.transparency import Period, days, months
 from ingestion.verification.verify import verify_file
 from tests.builders import ClientUnderTest, csv_gz
@@ -28,7 +30,7 @@ TODAY = datetime.now(UTC).date()
 
 def viewer() -> Browser:
     call_command("migrate", verbosity=0)
-    person = User.objects.create_user("viewer", is_staff=True)
+    person, _ = User.objects.get_or_create(username="viewer", is_staff=True)
     person.groups.add(Group.objects.get(name="viewer"))
     browser = Browser()
     browser.force_login(person)
@@ -126,6 +128,30 @@ def test_a_refused_request_is_named(client_under_test: ClientUnderTest) -> None:
     ids = AwsUse.objects.get(run=f"a{attempt.pk}").request_ids["GetObject"]
     assert ids["refused"]
     assert "answered" not in ids
+
+
+def test_what_staff_did_is_told_whole_by_csv(
+    client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transparency, "ACTIONS_TOLD", 2)
+    for number in range(5):
+        record("Olga", "discover", connection=client_under_test.connection, reason=f"=why {number}")
+    text = " ".join(page_of(client_under_test).split())
+    assert "=why 4" in text
+    assert "=why 1" not in text
+    assert "are in the CSV" in text
+    head, *rows = csv.reader(page_of(client_under_test, format="staff-csv").splitlines())
+    told = [dict(zip(head, row, strict=True))["reason"] for row in rows]
+    assert {f"'=why {number}" for number in range(5)} <= set(told)
+
+
+def test_a_client_that_is_disabled_is_told_on_each_of_its_connections(
+    client_under_test: ClientUnderTest, admin_client: Browser
+) -> None:
+    client = client_under_test.connection.client
+    page = reverse("admin:ingestion_client_change", args=[client.pk])
+    assert admin_client.post(page, {"name": client.name}, secure=True).status_code == 302
+    assert "disable client" in page_of(client_under_test)
 
 
 def test_every_run_can_be_had_as_csv_without_formulas(client_under_test: ClientUnderTest) -> None:
