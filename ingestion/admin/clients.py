@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from ingestion.admin.changes import changes
 from ingestion.admin.connection_acts import act
 from ingestion.admin.connection_forms import AddForm, ConnectionForm
-from ingestion.admin.changes import changes
 from ingestion.admin.connection_home import artefact_download, guarded, home_page, ladder_part, now_part
 from ingestion.admin.receipts import verify_connections
 from ingestion.admin.role_policies import role_policies_shown
