@@ -15,7 +15,7 @@ from ingestion.events.sending import give_up_old, send
 from ingestion.export_views import refresh_stale
 from ingestion.models import LoadAttempt
 from ingestion.pipeline import run
-from ingestion.pipeline.update_registry import record_crash
+from ingestion.pipeline.crashes import record_crash
 from ingestion.verification import verify
 
 ACTOR = "schedule"

@@ -25,6 +25,7 @@ from ingestion.layouts.families import Family, family_of
 from ingestion.load_session import prepare_for_load
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline.assume_role import RoleAccess, access_of, s3_client
+from ingestion.pipeline.crashes import close_earlier
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
 from ingestion.pipeline.list_files import list_files
@@ -80,6 +81,7 @@ def load(
             if file is None:
                 return None
             prepare_for_load()
+            close_earlier(file)
             attempt = begin_attempt(file, actor)
             _settle(file, attempt, progress)
     except (DatabaseError, InterfaceError) as error:

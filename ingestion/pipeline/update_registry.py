@@ -1,4 +1,4 @@
-"""Step 7 of 7: the only writer of a source file's status, and of a load attempt's end."""
+"""Step 7 of 7: with crashes.py the only writer of a file's status, and of a load attempt's end."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from billing.layouts import store_layout
-from ingestion.errors import AccessError, ArchivedObject, IngestionError, WorkerCrashed
+from ingestion.errors import AccessError, ArchivedObject, IngestionError
 from ingestion.events.facts import file_failed
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
 from ingestion.pipeline.loaded import Loaded
@@ -19,9 +19,6 @@ from ingestion.receipts import write_file_receipt
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
 SkipReason = SourceFile.SkipReason
-
-# A file whose workers died this often in a row waits, like one that failed, instead of killing the next.
-CRASHES_IN_A_ROW = 3
 
 
 def due(now: datetime) -> Q:
@@ -64,7 +61,7 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
     file.requested_by = ""
     file.next_retry_at = file.reload_requested_at = None
     file.save()
-    _close(attempt, Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
+    _close(attempt, outcome=Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
     write_file_receipt(file, {"parser": loaded.parser, **asdict(loaded.oddities)})
 
 
@@ -93,7 +90,7 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
     file.save()
     _close(
         attempt,
-        Outcome.FAILED,
+        outcome=Outcome.FAILED,
         error_code=error.code,
         error_message=str(error),
         next_action=error.next_action,
@@ -107,33 +104,6 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         refused = {"reads_refused_at": timezone.now()} if all_refused else {}
         connections = ClientConnection.objects.filter(pk=file.connection_id)
         connections.update(next_discovery_at=timezone.now(), **refused)
-
-
-def record_crash(attempt: LoadAttempt) -> bool:
-    """Close a running attempt whose worker is gone; False where it is being loaded, or was closed meanwhile.
-
-    In a transaction: holding the file's lock is what proves that no worker loads it.
-    """
-    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
-    if file is None or not LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).exists():
-        return False
-    _close(
-        attempt,
-        Outcome.CRASHED,
-        error_code=WorkerCrashed.code,
-        error_message="The worker died, or lost its database session, during the load.",
-        next_action=WorkerCrashed.next_action,
-    )
-    file.queued_at = None
-    file.failures += 1
-    if file.failures >= CRASHES_IN_A_ROW:
-        file.next_retry_at = timezone.now() + pause(file.failures)
-        if file.status in (Status.NEW, Status.FAILED):
-            file.status = Status.FAILED
-            file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
-            file.error_message = f"The worker died, or lost its session, in {file.failures} loads in a row."
-    file.save()
-    return True
 
 
 def skip_vanished(files: Iterable[int], reason: SourceFile.SkipReason) -> int:
@@ -195,5 +165,5 @@ def _touch(files: QuerySet[SourceFile], **values: Any) -> list[int]:
     return ids
 
 
-def _close(attempt: LoadAttempt, outcome: LoadAttempt.Outcome, **values: Any) -> None:
-    LoadAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, ended_at=timezone.now(), **values)
+def _close(attempt: LoadAttempt, **values: Any) -> None:
+    LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **values)

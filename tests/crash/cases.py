@@ -8,7 +8,10 @@ from tests.crash.victim import POINTS, Point
 
 AT_ANY_MOMENT = "any moment"
 # How often a place is passed by a run over one file; others are passed once a file.
-PASSES = {"inside read": 8, "inside parse": 3, "inside COPY": 3, "inside commit": 6, "page listed": 1}
+PASSES = {"inside read": 8, "inside parse": 3, "inside COPY": 3, "page listed": 1}
+PASSES |= dict.fromkeys(("inside commit", "commit returned"), 9)
+ONCE = {"inside publish", "the one before superseded", "receipt of the delivery written", "published"}
+PASSES |= dict.fromkeys(ONCE, 1)
 
 
 class Fault(StrEnum):
@@ -28,7 +31,8 @@ ON_THE_WIRE = {Fault.S3, Fault.NO_S3}
 class Case:
     """One crash: `moment` in seconds after the start where there is no `point`.
 
-    `cut_at`: which part of an answer comes through where the wire is cut.
+    `cut_at`: which part of an answer comes through where the wire is cut. `reload`: what is loaded already
+    is being replaced.
     """
 
     fault: Fault
@@ -38,6 +42,7 @@ class Case:
     point: tuple[Point, int] | None
     moment: float
     cut_at: float
+    reload: bool
 
     @property
     def where(self) -> str:
@@ -62,4 +67,6 @@ def _case(chance: random.Random, fault: Fault, point: Point | None) -> Case:
         stop = (point, 1)
     kind = chance.choice(["csv.gz", "parquet"])
     cut_at = chance.choice([0.0, chance.random()])
-    return Case(fault, kind, parts, chance.random() < 0.4, stop, chance.uniform(0, 2), cut_at)
+    # A reload publishes nothing.
+    reload = chance.random() < 0.25 and (point is None or point.name not in ONCE)
+    return Case(fault, kind, parts, chance.random() < 0.4, stop, chance.uniform(0, 2), cut_at, reload)

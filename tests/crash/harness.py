@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
 from ingestion import tasks
-from ingestion.models import ClientConnection, SourceFile
+from ingestion.models import ClientConnection, Delivery, SourceFile
+from ingestion.reruns import reprocess
 from tests.crash import postgres, truth
 from tests.crash.cases import AT_ANY_MOMENT, ON_THE_WIRE, Case, Fault
 from tests.crash.delivered import Deliverer, Expected
@@ -57,8 +58,11 @@ class Harness:
     def run(self, case: Case) -> Found:
         """Deliver, break, recover, compare."""
         found, witness = Found(case), Witness(case)
-        witness.before()
         newest = self._deliverer.deliver(case.kind, case.parts)
+        if case.reload:
+            found.ticks = self._recover(newest)
+            reprocess(Delivery.objects.get(status="CURRENT", scope__export__name=newest.export).files.all())
+        witness.before()
         legitimate = [*self._shown.values(), newest]
         victim, pipe = self._start("victim", case.point)
         found.reached = waits = self._wait_for(case, pipe)
@@ -74,8 +78,9 @@ class Harness:
             found.faults += self._ended(process)
         self._mend(found)
         found.faults += truth.half_visible(self._connection_id, legitimate)
-        found.ticks = self._recover(newest)
-        found.faults += truth.unsettled(self._connection_id, newest)
+        loads = 2 if case.reload else 1
+        found.ticks = self._recover(newest, loads)
+        found.faults += truth.unsettled(self._connection_id, newest, loads)
         if found.reached:
             found.faults += witness.after()
             found.failed = witness.failed()
@@ -126,14 +131,14 @@ class Harness:
             return [f"raised: a worker ended with exit status {process.exitcode}"]
         return []
 
-    def _recover(self, newest: Expected) -> int:
+    def _recover(self, newest: Expected, loads: int = 1) -> int:
         """Ticks and sweeps, and what they queue, until the delivery is shown; answers how many."""
         for ticks in range(1, 6):
             pass_time()
             tasks.tick()
             tasks.sweep()
             run_queue()
-            if not list(truth.unsettled(self._connection_id, newest)):
+            if not list(truth.unsettled(self._connection_id, newest, loads)):
                 return ticks
         return ticks
 

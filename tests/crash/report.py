@@ -17,9 +17,10 @@ CLUSTERS = {
 def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float, seed: int) -> str:
     """Per fault, then per place: how many crashes, and how many of each kind of fault they caused."""
     crashes = [one for one in found if one.reached]
-    beside = sum(one.case.rival for one in crashes)
+    beside, reloads = sum(one.case.rival for one in crashes), sum(one.case.reload for one in crashes)
+    of_these = f"{beside} of them beside a second worker, {reloads} of reloads"
     lines = [
-        f"Seed {seed}; {seconds:.0f} s; {len(crashes)} crashes, {beside} of them beside a second worker.",
+        f"Seed {seed}; {seconds:.0f} s; {len(crashes)} crashes, {of_these}.",
         _of_the_wire([one for one in crashes if one.cuts]),
         "",
         "| crashed | crashes | " + " | ".join(KINDS) + " | most ticks to recover |",

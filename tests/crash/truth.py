@@ -1,5 +1,6 @@
 """What must be true at any instant, and what once all is settled; every fault found is a sentence."""
 
+import json
 from collections.abc import Iterator
 
 from django.db import connection, transaction
@@ -33,8 +34,11 @@ def _half_visible(connection_id: int, legitimate: list[Expected]) -> Iterator[st
             yield f"half visible: file {file.pk} is {file.status} and has {stored} rows"
 
 
-def unsettled(connection_id: int, newest: Expected) -> Iterator[str]:
-    """After recovery: the newest delivery is shown, whole, once, byte for byte; attempts tell the truth."""
+def unsettled(connection_id: int, newest: Expected, loads: int = 1) -> Iterator[str]:
+    """After recovery: the newest delivery is shown, whole, once, byte for byte; attempts tell the truth.
+
+    `loads`: how often each of its files was to be loaded.
+    """
     of_export = Delivery.objects.filter(
         scope__export__connection=connection_id, scope__export__name=newest.export
     )
@@ -53,18 +57,22 @@ def unsettled(connection_id: int, newest: Expected) -> Iterator[str]:
             yield f"{kind}: file {file.pk} has {len(stored)} rows, its source {len(rows)}"
         if rows_digest(connection_id, file.pk) != file.rows_sha256:
             yield f"changed: the digest of file {file.pk} is not that of its rows"
-        yield from _false_story(file)
+        yield from _false_story(file, loads)
     total, registered = _totals(connection_id)
     if total != registered:
         yield f"lost or doubled: {total} rows stored, {registered} registered"
 
 
-def _false_story(file: SourceFile) -> Iterator[str]:
+def _false_story(file: SourceFile, loads: int) -> Iterator[str]:
     attempts = list(file.attempts.order_by("id"))
     outcomes = [attempt.outcome for attempt in attempts]
-    told = outcomes.count(Outcome.SUCCEEDED) == 1 and outcomes[-1] == Outcome.SUCCEEDED
+    told = outcomes.count(Outcome.SUCCEEDED) == loads and outcomes[-1] == Outcome.SUCCEEDED
     if not told or Outcome.RUNNING in outcomes:
         yield f"false story: the attempts on file {file.pk} ended {outcomes}"
+    for receipt in file.receipts.all():
+        told_by = [one["outcome"] for one in json.loads(receipt.body)["attempts"]]
+        if Outcome.RUNNING in told_by:
+            yield f"false story: receipt {receipt.sequence} tells of attempts that ended {told_by}"
     for attempt in attempts:
         if attempt.outcome == Outcome.SUCCEEDED and attempt.rows != file.row_count:
             yield f"false story: attempt {attempt.pk} tells {attempt.rows} rows of {file.row_count}"

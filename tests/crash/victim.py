@@ -49,8 +49,11 @@ POINTS = [
     Point("COPY done", RUN, "insert", after=True),
     Point("status written", RUN, "record_success", after=True),
     Point("inside commit", "django.db.backends.base.base", "BaseDatabaseWrapper._commit"),
+    Point("commit returned", "django.db.backends.base.base", "BaseDatabaseWrapper._commit", after=True),
     Point("committed", RUN, "publish_of_file"),
     Point("inside publish", "ingestion.publish", "_clock", after=True),
+    Point("the one before superseded", "ingestion.publish", "_supersede", after=True),
+    Point("receipt of the delivery written", "ingestion.publish", "write_delivery_receipt", after=True),
     Point("published", "ingestion.publish", "publish", after=True),
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.core.management import call_command
 
+from ingestion.verification.verify import verify_connection
 from kcx.embedded.server import stop
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import new_client
@@ -31,12 +32,16 @@ def whole_run(aws: SimulatedAws, proxy: CuttableProxy, database: Path, arguments
         in_cluster = kill_in_cluster(client.connection.pk, deliverer, arguments.cluster_kills, arguments.seed)
         if arguments.cluster_kills:
             in_cluster.append(restart_beneath_cluster(client.connection.pk, deliverer, database))
+        compared = list(verify_connection(client.connection.pk, "crash test"))
     finally:
         stop(database)
     sys.stdout.write(report(found, in_cluster, time.monotonic() - started, arguments.seed) + "\n")
     for fault in [fault for one in in_cluster for fault in one.faults]:
         sys.stdout.write(f"in a real cluster: {fault}\n")
-    return int(any(one.faults for one in [*found, *in_cluster]))
+    different = [f"{one.subject}: {fault}" for one in compared for fault in [*one.told, *one.not_compared]]
+    sys.stdout.write(f"verify compared {len(compared)} things at the end; {len(different)} differ.\n")
+    sys.stdout.writelines(f"{fault}\n" for fault in different)
+    return int(bool(different) or any(one.faults for one in [*found, *in_cluster]))
 
 
 def _crash(harness: Harness, arguments: argparse.Namespace) -> list[Found]:

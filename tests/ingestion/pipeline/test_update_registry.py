@@ -1,5 +1,6 @@
 """Step 7: what a load leaves behind, whether it went well or not."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from ingestion.pipeline import run
 from ingestion.pipeline.retry import JITTER
 from ingestion.reruns import reprocess, retry
 from tests.builders import ClientUnderTest, csv_gz, let_in_again
+from tests.ingestion.registered import running
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -190,3 +192,30 @@ def test_the_database_refuses_a_status_that_is_not_true(
     client_under_test.discover()
     with pytest.raises(IntegrityError), transaction.atomic():
         SourceFile.objects.update(**claim)
+
+
+def test_what_a_dead_worker_left_is_closed_before_its_file_is_loaded_again_and_the_receipt_says_so(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client_under_test.account.put_object(KEY, GOOD)
+    client_under_test.discover()
+    dead = running(client_under_test.file(KEY))
+    client_under_test.load_all()
+    dead.refresh_from_db()
+    file = client_under_test.file(KEY)
+    loaded = file.attempts.latest("pk")
+    assert (dead.outcome, dead.error_code, loaded.outcome) == ("CRASHED", "worker_crashed", "SUCCEEDED")
+    assert dead.ended_at is not None
+    assert loaded.ended_at is not None
+    assert dead.ended_at < loaded.ended_at
+    told = json.loads(file.receipts.get().body)["attempts"]
+    assert [one["outcome"] for one in told] == ["CRASHED", "SUCCEEDED"]
+    assert file.failures == 0
+
+
+def test_a_file_that_fails_after_a_dead_worker_has_failed_twice(client_under_test: ClientUnderTest) -> None:
+    client_under_test.account.put_object(KEY, GOOD[:-5])
+    client_under_test.discover()
+    running(client_under_test.file(KEY))
+    client_under_test.load_all()
+    assert client_under_test.file(KEY).failures == 2

@@ -1,0 +1,52 @@
+"""What dead workers left behind: their attempts are closed, and counted on the file."""
+
+from django.utils import timezone
+
+from ingestion.errors import WorkerCrashed
+from ingestion.models import LoadAttempt, SourceFile
+from ingestion.pipeline.retry import pause
+from ingestion.pipeline.update_registry import locked
+
+Status = SourceFile.Status
+Outcome = LoadAttempt.Outcome
+
+# A file whose workers died this often in a row waits, like one that failed, instead of killing the next.
+CRASHES_IN_A_ROW = 3
+CRASHED = {
+    "outcome": Outcome.CRASHED,
+    "error_code": WorkerCrashed.code,
+    "error_message": "The worker died, or lost its database session, during the load.",
+    "next_action": WorkerCrashed.next_action,
+}
+
+
+def close_earlier(file: SourceFile) -> None:
+    """Close what still runs on a claimed file: its lock, held here, proves that those workers are gone.
+
+    In the load's transaction, so that a receipt tells how each attempt before it ended.
+    """
+    running = LoadAttempt.objects.filter(source_file=file, outcome=Outcome.RUNNING)
+    if dead := running.update(ended_at=timezone.now(), **CRASHED):
+        file.failures += dead
+        file.save(update_fields=["failures"])
+
+
+def record_crash(attempt: LoadAttempt) -> bool:
+    """Close a running attempt whose worker is gone; False where it is being loaded, or was closed meanwhile.
+
+    In a transaction: holding the file's lock is what proves that no worker loads it.
+    """
+    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
+    if file is None or not LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).exists():
+        return False
+    LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **CRASHED)
+    file.queued_at = None
+    file.failures += 1
+    if file.failures >= CRASHES_IN_A_ROW:
+        file.next_retry_at = timezone.now() + pause(file.failures)
+        if file.status in (Status.NEW, Status.FAILED):
+            file.status = Status.FAILED
+            file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
+            file.error_message = f"The worker died, or lost its session, in {file.failures} loads in a row."
+    file.save()
+    return True
