@@ -35,6 +35,8 @@ def file_facts(file: SourceFile) -> dict[str, Any]:
     return {
         "source_file_id": file.pk,
         "bucket": file.connection.bucket,
+        "export_id": file.export_id,
+        "billing_period": file.billing_period_start and f"{file.billing_period_start:%Y-%m}",
         "key": file.key,
         "etag": file.etag,
         "size": file.size,
@@ -140,7 +142,8 @@ def _attempts(file: SourceFile) -> list[dict[str, Any]]:
 
 def _files(delivery: Delivery) -> list[dict[str, Any]]:
     files = delivery.files.order_by("pk").annotate(receipt=last_of_file("sequence"))
-    return [dict(file) for file in files.values("id", "key", "etag", "row_count", "rows_sha256", "receipt")]
+    told = ("id", "key", "etag", "size", "row_count", "rows_sha256", "receipt")
+    return [dict(file) for file in files.values(*told)]
 
 
 def _clock() -> datetime:

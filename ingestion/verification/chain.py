@@ -96,6 +96,24 @@ def _compare_delivery(delivery: Delivery, report: Report) -> None:
         report.differs("no_receipt", f"Delivery {delivery.pk} was published but has no receipt.")
         return
     expect_facts(receipt, delivery_facts(delivery), report)
+    _compare_validity(receipt, delivery, report)
     received = sorted(file["id"] for file in body_of(receipt).get("files", []))
     held = sorted(delivery.files.values_list("pk", flat=True))
     report.expect("registry", f"Files of delivery {delivery.pk}", received, held)
+
+
+def _compare_validity(receipt: Receipt, delivery: Delivery, report: Report) -> None:
+    """Current until the next is published, of its scope or of a key's whole billing period, and no longer."""
+    scope = delivery.scope
+    ends = Q(delivery__scope=scope)
+    if scope.key:
+        period = {"export": scope.export_id, "billing_period_start": scope.billing_period_start, "key": ""}
+        ends |= Q(**{f"delivery__scope__{name}": value for name, value in period.items()})
+    later = Receipt.objects.filter(ends, kind="DELIVERY", sequence__gt=receipt.sequence)
+    after = later.filter(connection=receipt.connection_id).order_by("sequence").first()
+    status = Delivery.Status.SUPERSEDED if after else Delivery.Status.CURRENT
+    until = after.delivery.published_at if after and after.delivery else None
+    expected = as_written({"status": status.value, "superseded_at": until})
+    found = as_written({"status": delivery.status, "superseded_at": delivery.superseded_at})
+    for name, value in expected.items():
+        report.expect("registry", f"{name} of delivery {delivery.pk}", value, found[name])

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, connections, transaction
 
-from ingestion.models import Receipt, SourceFile, Verification
+from ingestion.models import Delivery, Receipt, SourceFile, Verification
 from ingestion.pipeline import run
 from ingestion.receipts import chained
 from ingestion.reruns import reprocess
@@ -142,6 +142,17 @@ TAMPERINGS = {
         {"registry"},
         "published_at of delivery",
     ),
+    "of which billing period a file is": (
+        "UPDATE ingestion_sourcefile SET billing_period_start = '2020-01-01',"
+        " billing_period_end = '2020-02-01'",
+        {"registry"},
+        "billing_period of file",
+    ),
+    "that a delivery is current": (
+        "UPDATE ingestion_delivery SET status = 'SUPERSEDED', superseded_at = now()",
+        {"registry"},
+        "status of delivery",
+    ),
     "that a delivery was published": (
         "UPDATE ingestion_delivery SET published_at = NULL, status = 'SUPERSEDED', superseded_at = now()",
         {"registry"},
@@ -192,6 +203,34 @@ def test_tampering_is_found(loaded: ClientUnderTest, statement: str, kinds: set[
     assert (status, found) == (1, kinds)
     assert sentence in sentences
     assert Verification.objects.filter(outcome="DIFFERENT").exists(), "it stays visible"
+
+
+def test_an_older_delivery_made_current_again_is_found(loaded: ClientUnderTest) -> None:
+    loaded.account.put_object(KEY, csv_gz("a,b\n7,8\n"))
+    loaded.ingest()
+    assert verify(loaded) == (0, set(), ""), "a delivery that was replaced is no difference"
+    older = Delivery.objects.get(status="SUPERSEDED")
+    newer = Delivery.objects.get(status="CURRENT", scope=older.scope_id)
+    tamper(
+        f"UPDATE ingestion_delivery SET status = 'SUPERSEDED', superseded_at = now() WHERE id = {newer.pk}",
+        f"UPDATE ingestion_delivery SET status = 'CURRENT', superseded_at = NULL WHERE id = {older.pk}",
+    )
+    status, kinds, sentences = verify(loaded)
+    assert (status, kinds) == (1, {"registry"})
+    assert f"status of delivery {older.pk}: 'SUPERSEDED' expected, 'CURRENT' found." in sentences
+    assert f"status of delivery {newer.pk}: 'CURRENT' expected, 'SUPERSEDED' found." in sentences
+
+
+def test_a_delivery_said_to_have_ended_at_another_time_is_found(loaded: ClientUnderTest) -> None:
+    loaded.account.put_object(KEY, csv_gz("a,b\n7,8\n"))
+    loaded.ingest()
+    tamper(
+        "UPDATE ingestion_delivery SET superseded_at = superseded_at + interval '1 day'"
+        " WHERE status = 'SUPERSEDED'"
+    )
+    status, kinds, sentences = verify(loaded)
+    assert (status, kinds) == (1, {"registry"})
+    assert "superseded_at of delivery" in sentences
 
 
 def test_a_file_that_is_gone_with_its_delivery_is_told_by_its_receipts(loaded: ClientUnderTest) -> None:
