@@ -143,8 +143,7 @@ TAMPERINGS = {
         "published_at of delivery",
     ),
     "of which billing period a file is": (
-        "UPDATE ingestion_sourcefile SET billing_period_start = '2020-01-01',"
-        " billing_period_end = '2020-02-01'",
+        "UPDATE ingestion_sourcefile SET billing_period_start = '2020-01-01', billing_period_end = NULL",
         {"registry"},
         "billing_period of file",
     ),
