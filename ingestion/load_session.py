@@ -31,6 +31,13 @@ def wanted() -> str:
     )
 
 
+def prepare_for_reading() -> None:
+    """As `prepare_for_load`, for a comparison: whoever reads may wait for S3 between two statements."""
+    prepare_for_load()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '15min'")
+
+
 def prepare_for_load() -> None:
     """Set the session up until the transaction ends.
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
+from ingestion.database_errors import named
+from ingestion.load_session import prepare_for_reading
 from ingestion.models import ClientConnection, SourceFile, Verification
 from ingestion.verification.bucket import compare_object
 from ingestion.verification.chain import Head, compare_chain, compare_registry, with_receipts_or_rows
@@ -20,9 +22,10 @@ logger = logging.getLogger(__name__)
 def verify_file(source_file_id: int, actor: str, *, against_s3: bool = False) -> Report:
     """Compare one file with its digests, its receipt and, if asked, its object in the bucket."""
     started = timezone.now()
-    with _one_snapshot():
+    file = SourceFile.objects.select_related("connection").get(pk=source_file_id)
+    report = Report(f"file {file.pk} {file.key}", file.pk)
+    with _one_snapshot(report):
         file = SourceFile.objects.select_related("connection", "layout").get(pk=source_file_id)
-        report = Report(f"file {file.pk} {file.key}", file.pk)
         compare_receipt(file, report)
         compare_rows(file, report)
         if against_s3 and file.status == SourceFile.Status.INGESTED:
@@ -34,9 +37,9 @@ def verify_file(source_file_id: int, actor: str, *, against_s3: bool = False) ->
 def verify_receipts(connection_id: int, actor: str, head: Head | None = None) -> Report:
     """Compare a connection's receipts with each other, with an exported head and with the registry."""
     started = timezone.now()
-    with _one_snapshot():
-        client_connection = ClientConnection.objects.get(pk=connection_id)
-        report = Report(f"receipts of {client_connection.name}")
+    client_connection = ClientConnection.objects.get(pk=connection_id)
+    report = Report(f"receipts of {client_connection.name}")
+    with _one_snapshot(report):
         compare_chain(client_connection, head, report)
         compare_registry(client_connection, report)
     _keep(report, client_connection, actor, started)
@@ -61,12 +64,19 @@ def verify_connection(
 
 
 @contextmanager
-def _one_snapshot() -> Iterator[None]:
-    """All statements see the database as it is at the first of them: a reload beside it is not seen."""
-    with transaction.atomic(durable=True):
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
+def _one_snapshot(report: Report) -> Iterator[None]:
+    """All statements see the database as it is at the first of them: a reload beside it is not seen.
+
+    Where PostgreSQL ends the comparison before its end, the report says so.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            prepare_for_reading()
+            yield
+    except (DatabaseError, InterfaceError) as error:
+        report.not_compared.append(str(named(error, "PostgreSQL ended the comparison")))
 
 
 def _keep(

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,7 +19,9 @@ from ingestion.receipts import chained
 from ingestion.reruns import reprocess
 from ingestion.verification.report import Report
 from ingestion.verification.verify import verify_file
+from tests.billing.raw_rows import second_session
 from tests.builders import ClientUnderTest, csv_gz, parquet
+from tests.faulty_s3 import Answer, FaultyAws, Wire, untouched
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -428,3 +430,50 @@ def test_receipts_are_printed_as_lines_whose_hashes_can_be_checked(loaded: Clien
     assert [json.loads(line)["kind"] for line in of_file[1].splitlines()] == ["FILE"]
     assert told("receipts", "--head") == told("receipts", "--connection", str(loaded.connection.pk), "--head")
     assert told("receipts")[0] == 2
+
+
+@pytest.fixture
+def impatient_server() -> Iterator[None]:
+    """A server that ends what takes longer than a tenth of a second, unless it is told not to."""
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f'ALTER DATABASE "{name}" SET {setting} = 100')
+    connections.close_all()
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                cursor.execute(f'ALTER DATABASE "{name}" RESET {setting}')
+        connections.close_all()
+
+
+def slowly(wire: Wire, answer: Answer) -> None:
+    wire.pause(0.5)
+    untouched(wire, answer)
+
+
+def test_a_comparison_with_a_slow_bucket_outlives_the_servers_own_patience(
+    loaded: ClientUnderTest, wire: FaultyAws, impatient_server: None
+) -> None:
+    wire.ever["GetObject"] = slowly
+    report = verify_file(loaded.file(KEY).pk, "test", against_s3=True)
+    assert (report.outcome, report.not_compared) == ("EQUAL", [])
+
+
+def test_a_comparison_whose_session_ends_is_kept_as_none(loaded: ClientUnderTest, wire: FaultyAws) -> None:
+    def ends_the_session(wire: Wire, answer: Answer) -> None:
+        with second_session(autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND state = 'idle in transaction'"
+            )
+        untouched(wire, answer)
+
+    wire.ever["GetObject"] = ends_the_session
+    report = verify_file(loaded.file(KEY).pk, "test", against_s3=True)
+    assert report.outcome == "NOT_COMPARED"
+    kept = Verification.objects.get()
+    assert kept.outcome == "NOT_COMPARED"
+    assert "PostgreSQL ended the comparison" in kept.report["not_compared"][0]
