@@ -86,8 +86,8 @@ class DiscoveryRunAdmin(WorkAdmin):
         "id",
         "connection",
         "outcome_label",
-        "listed",
-        "registered",
+        "listed_count",
+        "registered_count",
         "started_at",
         "took",
         "actor",
@@ -96,6 +96,16 @@ class DiscoveryRunAdmin(WorkAdmin):
     list_filter = ["outcome", "connection"]
     list_select_related = ["connection"]
     readonly_fields = ["aws_requests"]
+
+    @admin.display(description="Listed", ordering="listed")
+    def listed_count(self, run: DiscoveryRun) -> str:
+        """How many objects."""
+        return f"{run.listed:,}"
+
+    @admin.display(description="Registered", ordering="registered")
+    def registered_count(self, run: DiscoveryRun) -> str:
+        """How many file versions were new."""
+        return f"{run.registered:,}"
 
     @admin.display(description="Requests to AWS")
     def aws_requests(self, run: DiscoveryRun) -> str:

@@ -6,7 +6,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page, expect
 
-from ingestion.models import AccessCheck, SourceFile, StaffAction
+from ingestion.models import (
+    AccessCheck,
+    AwsUse,
+    Delivery,
+    DiscoveryRun,
+    LoadAttempt,
+    Receipt,
+    SourceFile,
+    StaffAction,
+)
 from tests.browser.conftest import PASSWORD, Opened, member
 from tests.browser.looks import cut_off, hard_to_read, is_dark, too_wide
 from tests.builders import ClientUnderTest, csv_gz
@@ -30,7 +39,8 @@ def client(client_under_test: ClientUnderTest) -> ClientUnderTest:
 def main_pages(client: ClientUnderTest) -> list[str]:
     file, broken, connection = client.file(KEY).pk, client.file(BROKEN).pk, client.connection.pk
     lists = ("client", "clientconnection", "export", "sourcefile", "delivery", "loadattempt", "discoveryrun")
-    audits = ("receipt", "verification", "accesscheck", "staffaction", "worker")
+    audits = ("receipt", "verification", "accesscheck", "staffaction", "worker", "awsuse", "event")
+    records = [model.objects.latest("pk") for model in (LoadAttempt, DiscoveryRun, Receipt, Delivery, AwsUse)]
     return [
         "/admin/",
         "/admin/coverage/",
@@ -43,6 +53,7 @@ def main_pages(client: ClientUnderTest) -> list[str]:
         f"/admin/ingestion/sourcefile/{broken}/change/",
         f"/admin/ingestion/sourcefile/{file}/rows/",
         f"/admin/ingestion/sourcefile/{file}/rows/1/",
+        *(f"/admin/ingestion/{one._meta.model_name}/{one.pk}/change/" for one in records),
     ]
 
 
@@ -59,10 +70,11 @@ def with_buttons(client: ClientUnderTest) -> list[str]:
     ]
 
 
-def test_main_pages_open_at_390_pixels_without_scrolling_sideways(
-    client: ClientUnderTest, opened: Opened
+@pytest.mark.parametrize("width", [390, 1280])
+def test_main_pages_open_without_scrolling_sideways(
+    client: ClientUnderTest, opened: Opened, width: int
 ) -> None:
-    page = opened("onboarder", width=390)
+    page = opened("onboarder", width=width)
     for address in main_pages(client):
         page.goto(address)
         assert too_wide(page) == [], address
