@@ -85,3 +85,10 @@ def twins_of(export: Export) -> QuerySet[Export]:
     families = [family for family, name in SAME_LINES.items() if name == group]
     alike = Export.objects.filter(payer_account=export.payer_account, family__in=families)
     return alike.exclude(pk=export.pk)
+
+
+def bills_the_same(export: Export, other: Export) -> bool:
+    """Is the other one of `twins_of` the export?"""
+    group = SAME_LINES.get(Family(export.family))
+    same = export.payer_account and export.payer_account == other.payer_account
+    return bool(group and same and other.pk != export.pk and SAME_LINES.get(Family(other.family)) == group)

@@ -1,10 +1,13 @@
 """The plan of a connection: what would be loaded, what would not and why, how large and how long."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 
-from ingestion.exports import twins_of
+from ingestion.exports import bills_the_same
 from ingestion.models import ClientConnection, Export, SourceFile
 
 Status = SourceFile.Status
@@ -14,6 +17,10 @@ Status = SourceFile.Status
 BYTES_PER_ROW = {".csv.gz": 110, ".csv.zip": 110, ".csv": 810, ".parquet": 13}
 # Of one worker; `make bench` tells the figure of a machine.
 ROWS_PER_SECOND = 35_000
+
+# What is asked of an export's files, by name.
+Figures = Mapping[str, Any]
+NOTHING: Figures = defaultdict(int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +50,53 @@ class PlannedExport:
 
 
 def plan(connection: ClientConnection) -> list[PlannedExport]:
-    """The exports found under the connection; files that belong to none come last, as `(no export)`."""
-    planned = [_planned(export) for export in connection.exports.select_related("overlaps")]
-    strangers = _left_out(connection.files.filter(export=None))
-    if strangers:
+    """The exports found under the connection; files that belong to none come last, as `(no export)`.
+
+    Four queries, however many exports there are.
+    """
+    exports = list(connection.exports.select_related("overlaps"))
+    figures = {row["export"]: row for row in _figures(connection)}
+    left_out = _left_out(connection)
+    twins = _Twins(exports)
+    planned = [
+        _planned(one, figures.get(one.pk, NOTHING), left_out.get(one.pk, {}), twins.of(one))
+        for one in exports
+    ]
+    if strangers := left_out.get(None):
         planned.append(
             PlannedExport("(no export)", "", "", "", "", 0, "", "", 0, 0, 0, 0, not_loaded=strangers)
         )
     return planned
 
 
-def _planned(export: Export) -> PlannedExport:
-    waiting = export.files.filter(status__in=[Status.NEW, Status.FAILED])
-    figures = waiting.aggregate(
-        files=Count("pk"),
-        bytes=Sum("size", default=0),
-        periods=Count("billing_period_start", distinct=True),
-        newest=Max("billing_period_start"),
-        oldest=Min("billing_period_start"),
+def _figures(connection: ClientConnection) -> Iterable[Figures]:
+    """Of each export's files: those that wait, and what the loaded ones hold."""
+    waiting, loaded = Q(status__in=[Status.NEW, Status.FAILED]), Q(status=Status.INGESTED)
+    by_ending = {
+        f"size{number}": Sum("size", default=0, filter=waiting & Q(key__endswith=ending))
+        for number, ending in enumerate(BYTES_PER_ROW)
+    }
+    return (
+        connection.files.exclude(export=None)
+        .order_by()
+        .values("export")
+        .annotate(
+            files=Count("pk", filter=waiting),
+            bytes=Sum("size", default=0, filter=waiting),
+            periods=Count("billing_period_start", distinct=True, filter=waiting),
+            newest=Max("billing_period_start", filter=waiting),
+            oldest=Min("billing_period_start", filter=waiting),
+            loaded_bytes=Sum("size", default=0, filter=loaded),
+            loaded_rows=Sum("row_count", default=0, filter=loaded),
+            **by_ending,
+        )
     )
-    rows = _estimated_rows(export, waiting)
-    twin = _twin(export)
+
+
+def _planned(
+    export: Export, figures: Figures, left_out: dict[str, int], twin: Export | None
+) -> PlannedExport:
+    rows = _estimated_rows(figures)
     return PlannedExport(
         export=str(export),
         family=export.family,
@@ -77,15 +110,24 @@ def _planned(export: Export) -> PlannedExport:
         bytes=figures["bytes"],
         estimated_rows=rows,
         estimated_seconds=-(-rows // ROWS_PER_SECOND),
-        not_loaded=_left_out(export.files.all()),
+        not_loaded=left_out,
         export_id=export.pk,
         proposed=_proposed(export, twin),
     )
 
 
-def _twin(export: Export) -> Export | None:
-    """Another export of the same lines that is loaded, or may yet be."""
-    return export.overlaps or twins_of(export).exclude(decision=Export.Decision.IGNORE).first()
+class _Twins:
+    """Of each export another one of the same lines that is loaded, or may yet be."""
+
+    def __init__(self, exports: Iterable[Export]) -> None:
+        payers = {one.payer_account for one in exports if one.payer_account}
+        alike = Export.objects.filter(payer_account__in=payers).exclude(decision=Export.Decision.IGNORE)
+        self._alike = list(alike.select_related("connection")) if payers else []
+
+    def of(self, export: Export) -> Export | None:
+        if export.overlaps or not export.payer_account:
+            return export.overlaps
+        return next((other for other in self._alike if bills_the_same(export, other)), None)
 
 
 def _proposed(export: Export, twin: Export | None) -> str:
@@ -102,21 +144,20 @@ def _note(export: Export, twin: Export | None) -> str:
     return "" if export.has_manifests or export.key_layout == "generic" else "No manifest yet: it waits."
 
 
-def _estimated_rows(export: Export, waiting: QuerySet[SourceFile]) -> int:
+def _estimated_rows(figures: Figures) -> int:
     """From what the export's ingested files hold per byte; before there are any, from real files."""
-    loaded = export.files.filter(status=Status.INGESTED).aggregate(size=Sum("size"), rows=Sum("row_count"))
-    if loaded["size"] and loaded["rows"]:
-        size: int = waiting.aggregate(size=Sum("size", default=0))["size"]
-        return int(size * loaded["rows"] / loaded["size"])
-    by_ending = {ending: Sum("size", default=0, filter=Q(key__endswith=ending)) for ending in BYTES_PER_ROW}
-    sizes = waiting.aggregate(**{f"size{number}": total for number, total in enumerate(by_ending.values())})
-    return sum(int(sizes[f"size{number}"] / per_row) for number, per_row in enumerate(BYTES_PER_ROW.values()))
+    if figures["loaded_bytes"] and figures["loaded_rows"]:
+        return int(figures["bytes"] * figures["loaded_rows"] / figures["loaded_bytes"])
+    return sum(int(figures[f"size{number}"] / size) for number, size in enumerate(BYTES_PER_ROW.values()))
 
 
-def _left_out(files: "QuerySet[SourceFile]") -> dict[str, int]:
-    skipped = files.filter(status=Status.SKIPPED).values_list("skip_reason")
-    counts = skipped.annotate(files=Count("pk")).order_by("skip_reason")
-    return {SourceFile.SkipReason(reason).label: count for reason, count in counts}
+def _left_out(connection: ClientConnection) -> dict[int | None, dict[str, int]]:
+    """By export (None for files of none), then by reason: how many files are left out."""
+    skipped = connection.files.filter(status=Status.SKIPPED).order_by("export", "skip_reason")
+    counts: dict[int | None, dict[str, int]] = defaultdict(dict)
+    for export, reason, count in skipped.values_list("export", "skip_reason").annotate(files=Count("pk")):
+        counts[export][SourceFile.SkipReason(reason).label] = count
+    return counts
 
 
 def _month(start: object) -> str:

@@ -3,15 +3,18 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.models import ClientConnection, Delivery, Export, SourceFile
+from ingestion.plan import plan
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz, new_client
+from tests.ingestion.registered import an_export, failed, ingested
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -96,3 +99,15 @@ def test_a_delivery_that_is_not_there_is_a_usage_error() -> None:
     with pytest.raises(CommandError, match="no delivery 12345") as refused:
         call_command("ingest", "--delivery", "12345")
     assert refused.value.returncode == 2
+
+
+def test_a_plan_of_many_exports_is_asked_for_at_once(
+    undecided: ClientUnderTest, django_assert_num_queries: Any
+) -> None:
+    for number in range(12):
+        one = an_export(undecided.connection, root=f"exports/{number}/", payer_account="111122223333")
+        ingested(one)
+        failed(one)
+    with django_assert_num_queries(4):
+        planned = plan(undecided.connection)
+    assert [one.files for one in planned] == [1] * 12
