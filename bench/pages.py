@@ -5,6 +5,7 @@ import os
 import statistics
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -80,9 +81,30 @@ def pages() -> list[tuple[str, str]]:
         ("dashboard, its live part", "/admin/dashboard/live"),
         ("coverage calendar, one connection", f"/admin/coverage/?connection={middle.connection_id}"),
         ("coverage calendar, one client", f"/admin/coverage/?client={middle.connection.client_id}"),
+        *[(told, f"/admin/ingestion/{address}") for told, address in others(middle)],
         ("registry, page 1", registry),
         *[(f"registry, {told}", f"{registry}?{query}") for told, query in narrowed(middle)],
     ]
+
+
+def others(file: Any) -> list[tuple[str, str]]:
+    """Pages of one connection and of one file, and the other long lists: (name, address below ingestion)."""
+    connection = f"clientconnection/{file.connection_id}"
+    return [
+        ("connections", "clientconnection/"),
+        ("a connection's home", f"{connection}/home/"),
+        ("its transparency page, of a year", f"{connection}/transparency/?from={_year_ago()}"),
+        ("a file", f"sourcefile/{file.pk}/change/"),
+        ("deliveries", "delivery/"),
+        ("load attempts", "loadattempt/"),
+        ("load attempts, failed", "loadattempt/?outcome__exact=FAILED"),
+        ("requests to AWS", "awsuse/"),
+        ("requests to AWS, one connection", f"awsuse/?connection__id__exact={file.connection_id}"),
+    ]
+
+
+def _year_ago() -> str:
+    return (datetime.now(UTC) - timedelta(days=365)).date().isoformat()
 
 
 def narrowed(file: Any) -> list[tuple[str, str]]:

@@ -59,3 +59,15 @@ INSERT INTO ingestion_discoveryrun
 SELECT c.id, 'schedule', 'SUCCEEDED', now() - n * interval '1 hour', now() - n * interval '1 hour', 0, 0, 0, '{}',
        '', '', ''
 FROM ingestion_clientconnection c CROSS JOIN generate_series(1, 500) n;
+
+INSERT INTO ingestion_loadattempt
+    (source_file_id, actor, worker, is_reload, outcome, started_at, ended_at, rows, bytes_read, error_code,
+     error_message, next_action, error_column, evidence)
+SELECT f.id, 'schedule', 'host:1', false, CASE f.status WHEN 'FAILED' THEN 'FAILED' ELSE 'SUCCEEDED' END, f.first_seen_at,
+       f.first_seen_at + interval '9 seconds', coalesce(f.row_count, 0), f.size, f.error_code, f.error_message, '', '', '{}'
+FROM ingestion_sourcefile f WHERE f.status <> 'NEW';
+
+INSERT INTO ingestion_awsuse (connection_id, run, actor, subject, started_at, ended_at, calls, bytes_received)
+SELECT f.connection_id, 'a' || a.id, 'schedule', f.key, a.started_at, a.ended_at,
+       '{"AssumeRole": {"sent": 1, "refused": 0}, "GetObject": {"sent": 1, "refused": 0}}', f.size
+FROM ingestion_loadattempt a JOIN ingestion_sourcefile f ON f.id = a.source_file_id;
