@@ -15,8 +15,10 @@ from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, 
 from ingestion.pipeline.update_registry import due, locked
 from ingestion.staff_actions import record
 
-# A file whose task has not begun it by then is queued again: the task may be lost.
-QUEUED_AGAIN_AFTER = timedelta(minutes=15)
+# A file that nobody has begun by then, and whose task waits no more, is queued again: the task is lost where
+# its process died between taking it and the attempt. One sweep may see it too early; the next does not.
+QUEUED_AGAIN_AFTER = timedelta(minutes=1)
+LOAD = "ingestion.tasks.load"
 CHECKED_EVERY = timedelta(days=7)
 FAILED_TASKS_KEPT = timedelta(days=30)
 
@@ -166,11 +168,13 @@ def queue_loads(files: QuerySet[SourceFile] | None = None) -> int:
     Answers how many.
     """
     now = timezone.now()
-    room = max(settings.KCX_QUEUE_DEPTH - OrmQ.objects.filter(lock__lte=now).count(), 0)
+    waiting = [entry.task for entry in OrmQ.objects.filter(lock__lte=now)]
+    room = max(settings.KCX_QUEUE_DEPTH - len(waiting), 0)
     lost = Q(queued_at=None) | Q(queued_at__lt=now - QUEUED_AGAIN_AFTER)
     among = Q(pk__in=files.values("pk")) if files is not None else Q()
-    chosen = list(locked(loadable_files().filter(lost, among))[:room])
+    unqueued = ~Q(pk__in=[task["args"][0] for task in waiting if task["func"] == LOAD])
+    chosen = list(locked(loadable_files().filter(lost, unqueued, among))[:room])
     for file in chosen:
-        async_task("ingestion.tasks.load", file.pk, task_name=f"load file {file.pk}")
+        async_task(LOAD, file.pk, task_name=f"load file {file.pk}")
     SourceFile.objects.filter(pk__in=[file.pk for file in chosen]).update(queued_at=now)
     return len(chosen)

@@ -20,6 +20,7 @@ def test_a_few_crashes_lose_double_and_half_show_nothing() -> None:
     assert run.returncode == 0, run.stdout + run.stderr[-MOST_SAID:]
     assert ", 8 crashes, " in run.stdout.replace(";", ",")
     assert "restarted beneath a real cluster | 1 |" in run.stdout
+    assert "before the attempt | 1 |" in run.stdout
     assert re.search(r" [1-9]\d* of reloads", run.stdout)
     assert re.search(r"^[1-9]\d* answers of S3 were cut", run.stdout, re.MULTILINE)
     assert re.search(r"verify compared \d\d+ things at the end; 0 differ", run.stdout)

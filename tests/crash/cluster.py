@@ -9,9 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 import psutil
+import psycopg
+from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
@@ -21,22 +26,29 @@ from tests.conftest import REPOSITORY
 from tests.crash import postgres, truth
 from tests.crash.delivered import Deliverer, Expected
 from tests.crash.harness import pass_time
-from tests.crash.story import of_crash
+from tests.crash.story import of_crash, process
 from tests.waiting import until
 
 # Of a restart: the session that ended, the task given out again, and the retry of what failed.
 MOST_TICKS = 6
+A_MINUTE = timedelta(minutes=1)
 OPEN = Delivery.objects.filter(status__in=["PENDING", "INCOMPLETE"])
+
+
+class Broken(StrEnum):
+    """What is done to real clusters."""
+
+    ONE = "loading process of a real cluster killed"
+    ONE_OF_TWO = "loading process of one of two real clusters killed"
+    NOT_BEGUN = "process of a real cluster killed with a file it had claimed, before the attempt"
+    POSTGRES = "PostgreSQL restarted beneath a real cluster"
 
 
 @dataclass
 class KilledInCluster:
-    """`ticks`: how many it took until the killed worker's file was taken up again.
+    """`ticks`: how many it took until the killed worker's file was taken up again."""
 
-    No `clusters`: PostgreSQL was restarted beneath one.
-    """
-
-    clusters: int
+    what: Broken
     ticks: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -44,13 +56,13 @@ class KilledInCluster:
 def kill_in_cluster(connection_id: int, deliverer: Deliverer, kills: int, seed: int) -> list[KilledInCluster]:
     """Half of the kills with one cluster, half with two."""
     chance, found = random.Random(seed), []
-    for clusters, count in ((1, kills - kills // 2), (2, kills // 2)):
+    for what, count in ((Broken.ONE, kills - kills // 2), (Broken.ONE_OF_TWO, kills // 2)):
         if not count:
             continue
-        with _workers(clusters):
-            while sum(one.clusters == clusters for one in found) < count:
+        with _workers(1 if what is Broken.ONE else 2):
+            while sum(one.what is what for one in found) < count:
                 newest = deliverer.deliver(chance.choice(["csv.gz", "parquet"]), 3)
-                if killed := _kill_one(clusters, chance):
+                if killed := _kill_one(what, chance):
                     _recover(*killed, connection_id, newest)
                     found.append(killed[0])
                 else:  # the load was quicker than the killer
@@ -60,7 +72,7 @@ def kill_in_cluster(connection_id: int, deliverer: Deliverer, kills: int, seed: 
 
 def restart_beneath_cluster(connection_id: int, deliverer: Deliverer, database: Path) -> KilledInCluster:
     """PostgreSQL is restarted the hard way while a real cluster loads; the cluster goes on by itself."""
-    found = KilledInCluster(clusters=0)
+    found = KilledInCluster(Broken.POSTGRES)
     with _workers(1):
         newest = deliverer.deliver("csv.gz", 3)
         _tick()
@@ -79,7 +91,49 @@ def restart_beneath_cluster(connection_id: int, deliverer: Deliverer, database: 
     return found
 
 
-def _kill_one(clusters: int, chance: random.Random) -> tuple[KilledInCluster, LoadAttempt] | None:
+def kill_before_attempt(connection_id: int, deliverer: Deliverer) -> KilledInCluster:
+    """A process is killed that has taken its task and its file, and written of it nothing that others see."""
+    found = KilledInCluster(Broken.NOT_BEGUN)
+    with _workers(1, KCX_WORKERS="1"):
+        deliverer.deliver("csv.gz", 1)
+        _tick()
+        until(_settled, "the only process of the cluster is known by what it loaded")
+        loader = process(LoadAttempt.objects.latest("id"))
+        newest = deliverer.deliver("csv.gz", 1)
+        before = LoadAttempt.objects.count()
+        # Not by Django: queueing a task closes what it finds in a transaction.
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("LOCK TABLE ingestion_loadattempt IN SHARE MODE")
+            _queue_tick()
+            until(_attempt_waits, "a load waits to write its attempt")
+            os.kill(loader, signal.SIGKILL)
+        until(lambda: not _attempt_waits(), "its sessions have ended")
+        assert LoadAttempt.objects.count() == before
+        while LoadAttempt.objects.count() == before:
+            if found.ticks == 2:
+                found.faults.append("late: two ticks did not take the file up again")
+                return found
+            _tick()
+            found.ticks += 1
+            with suppress(AssertionError):
+                until(lambda: LoadAttempt.objects.count() > before, "it is taken up", seconds=5)
+        until(_settled, "all is loaded")
+    found.faults += truth.half_visible(connection_id, [newest])
+    found.faults += truth.unsettled(connection_id, newest)
+    return found
+
+
+def _attempt_waits() -> bool:
+    """Is there a session that waits to write the beginning of an attempt?"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks"
+            " WHERE relation = 'ingestion_loadattempt'::regclass AND NOT granted)"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _kill_one(what: Broken, chance: random.Random) -> tuple[KilledInCluster, LoadAttempt] | None:
     """Kill the process that loads; None where it was quicker."""
     _tick()
     running = LoadAttempt.objects.filter(outcome="RUNNING")
@@ -88,8 +142,8 @@ def _kill_one(clusters: int, chance: random.Random) -> tuple[KilledInCluster, Lo
     attempt = running.first()
     if attempt is None:
         return None
-    os.kill(int(attempt.worker.rpartition(":")[2]), signal.SIGKILL)
-    return KilledInCluster(clusters), attempt
+    os.kill(process(attempt), signal.SIGKILL)
+    return KilledInCluster(what), attempt
 
 
 def _recover(killed: KilledInCluster, dead: LoadAttempt, connection_id: int, newest: Expected) -> None:
@@ -111,12 +165,17 @@ def _recover(killed: KilledInCluster, dead: LoadAttempt, connection_id: int, new
 
 def _tick() -> None:
     """What the schedule does every minute, done by a worker."""
-    pass_time()
     sweeps = Task.objects.filter(func="ingestion.tasks.sweep")
     before = sweeps.count()
+    _queue_tick()
+    until(lambda: sweeps.count() > before and not _discovering(), "the tick is done")
+
+
+def _queue_tick() -> None:
+    pass_time()
+    SourceFile.objects.update(queued_at=F("queued_at") - A_MINUTE)
     async_task("ingestion.tasks.tick")
     async_task("ingestion.tasks.sweep")
-    until(lambda: sweeps.count() > before and not _discovering(), "the tick is done")
 
 
 def _discovering() -> bool:
@@ -137,10 +196,10 @@ def _waiting() -> bool:
 
 
 @contextmanager
-def _workers(count: int) -> Iterator[None]:
+def _workers(count: int, **settings: str) -> Iterator[None]:
     command = [sys.executable, "manage.py", "worker"]
     # A kill may come just after the load, and then hit a process that waits: the supervisor has to notice.
-    impatient = {**os.environ, "KCX_STALE_SECONDS": "10"}
+    impatient = {**os.environ, "KCX_STALE_SECONDS": "10", **settings}
     running = [
         subprocess.Popen(command, cwd=REPOSITORY, env=impatient, start_new_session=True) for _ in range(count)
     ]

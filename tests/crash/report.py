@@ -2,16 +2,10 @@
 
 from collections import Counter
 
-from tests.crash.cluster import KilledInCluster
+from tests.crash.cluster import Broken, KilledInCluster
 from tests.crash.harness import Found, summary
 
 KINDS = ["lost", "doubled", "half visible", "changed", "false story", "hung", "raised"]
-
-CLUSTERS = {
-    1: "loading process of a real cluster killed",
-    2: "loading process of one of two real clusters killed",
-    0: "PostgreSQL restarted beneath a real cluster",
-}
 
 
 def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float, seed: int) -> str:
@@ -29,12 +23,12 @@ def report(found: list[Found], in_cluster: list[KilledInCluster], seconds: float
     for name, counted in summary(found):
         if counted["crashes"]:
             lines.append(_line(name, counted))
-    for clusters, name in CLUSTERS.items():
-        of_these = [one for one in in_cluster if one.clusters == clusters]
-        counted = Counter(fault.partition(":")[0] for one in of_these for fault in one.faults)
-        counted["crashes"] = len(of_these)
-        counted["ticks"] = max((one.ticks for one in of_these), default=0)
-        lines.append(_line(name, counted))
+    for what in Broken:
+        these = [one for one in in_cluster if one.what is what]
+        counted = Counter(fault.partition(":")[0] for one in these for fault in one.faults)
+        counted["crashes"] = len(these)
+        counted["ticks"] = max((one.ticks for one in these), default=0)
+        lines.append(_line(what, counted))
     return "\n".join(lines)
 
 

@@ -58,6 +58,10 @@ def unsettled(connection_id: int, newest: Expected, loads: int = 1) -> Iterator[
         if rows_digest(connection_id, file.pk) != file.rows_sha256:
             yield f"changed: the digest of file {file.pk} is not that of its rows"
         yield from _false_story(file, loads)
+
+
+def miscounted(connection_id: int) -> Iterator[str]:
+    """At the end: as many rows are stored, of whichever file, as are registered."""
     total, registered = _totals(connection_id)
     if total != registered:
         yield f"lost or doubled: {total} rows stored, {registered} registered"

@@ -12,8 +12,9 @@ from ingestion.verification.verify import verify_connection
 from kcx.embedded.server import stop
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import new_client
+from tests.crash import truth
 from tests.crash.cases import cases
-from tests.crash.cluster import kill_in_cluster, restart_beneath_cluster
+from tests.crash.cluster import kill_before_attempt, kill_in_cluster, restart_beneath_cluster
 from tests.crash.delivered import Deliverer
 from tests.crash.harness import PROCESSES, Found, Harness
 from tests.crash.proxy import CuttableProxy
@@ -31,7 +32,9 @@ def whole_run(aws: SimulatedAws, proxy: CuttableProxy, database: Path, arguments
         found = _crash(Harness(client.connection.pk, deliverer, proxy, database), arguments)
         in_cluster = kill_in_cluster(client.connection.pk, deliverer, arguments.cluster_kills, arguments.seed)
         if arguments.cluster_kills:
+            in_cluster.append(kill_before_attempt(client.connection.pk, deliverer))
             in_cluster.append(restart_beneath_cluster(client.connection.pk, deliverer, database))
+        miscounted = list(truth.miscounted(client.connection.pk))
         compared = list(verify_connection(client.connection.pk, "crash test"))
     finally:
         stop(database)
@@ -40,8 +43,8 @@ def whole_run(aws: SimulatedAws, proxy: CuttableProxy, database: Path, arguments
         sys.stdout.write(f"in a real cluster: {fault}\n")
     different = [f"{one.subject}: {fault}" for one in compared for fault in [*one.told, *one.not_compared]]
     sys.stdout.write(f"verify compared {len(compared)} things at the end; {len(different)} differ.\n")
-    sys.stdout.writelines(f"{fault}\n" for fault in different)
-    return int(bool(different) or any(one.faults for one in [*found, *in_cluster]))
+    sys.stdout.writelines(f"{fault}\n" for fault in [*different, *miscounted])
+    return int(bool(different or miscounted) or any(one.faults for one in [*found, *in_cluster]))
 
 
 def _crash(harness: Harness, arguments: argparse.Namespace) -> list[Found]:

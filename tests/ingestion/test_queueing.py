@@ -139,6 +139,15 @@ class TestLoads:
         assert queue_loads() == 1
         assert queued() == loads(file)
 
+    def test_a_file_whose_task_waits_is_not_queued_again_however_long_it_waits(self, export: Export) -> None:
+        file = a_file(export)
+        queue_loads()
+        SourceFile.objects.update(queued_at=timezone.now() - timedelta(days=1))
+        assert queue_loads() == 0
+        OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+        assert queue_loads() == 1, "a process took the task and did not begin it"
+        assert queued() == loads(file, file)
+
     def test_the_queue_is_never_longer_than_the_setting_says(self, export: Export, settings: Any) -> None:
         settings.KCX_QUEUE_DEPTH = 3
         files = [a_file(export) for _ in range(5)]
