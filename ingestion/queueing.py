@@ -5,13 +5,13 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from ingestion.access.state import reachable
-from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, Verification
+from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile
 from ingestion.pipeline.update_registry import due, locked
 from ingestion.staff_actions import record
 
@@ -85,31 +85,6 @@ def queue_requested_discovery(connection_id: int) -> None:
         queue_discovery(connection_id)
 
 
-def queue_verification(source_file_id: int, *, against_s3: bool) -> None:
-    """Queue a verification of one file."""
-    task = "verify_file_against_s3" if against_s3 else "verify_file"
-    async_task(f"ingestion.tasks.{task}", source_file_id, task_name=f"verify file {source_file_id}")
-
-
-def queue_verification_of_connection(connection_id: int) -> None:
-    """Queue a verification of a connection's receipts and files, as they are stored."""
-    async_task(
-        "ingestion.tasks.verify_connection", connection_id, task_name=f"verify connection {connection_id}"
-    )
-
-
-def queue_verification_sample(count: int) -> int:
-    """Queue a verification against S3 of so many files, those not verified for longest; answers how many."""
-    last = Verification.objects.filter(source_file=OuterRef("pk"), against_s3=True).order_by("-ended_at")
-    ingested = SourceFile.objects.filter(
-        status=SourceFile.Status.INGESTED, connection__enabled=True, connection__client__enabled=True
-    ).annotate(verified_at=Subquery(last.values("ended_at")[:1]))
-    sample = ingested.order_by(F("verified_at").asc(nulls_first=True), "pk")[:count]
-    for file in sample:
-        queue_verification(file.pk, against_s3=True)
-    return len(sample)
-
-
 @transaction.atomic
 def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
     """Queue one access check; answers the row that tells how it goes, an older one where it waits or runs.
@@ -141,6 +116,12 @@ def queue_due_access_checks(actor: str) -> int:
     return len([queue_access_check(connection_id, actor) for connection_id in due_now])
 
 
+def waiting_numbers(function: str) -> set[int]:
+    """The numbers with which tasks of `function` wait in the queue that no cluster has taken."""
+    free = [entry.task for entry in OrmQ.objects.filter(lock__lte=timezone.now())]
+    return {task["args"][0] for task in free if task["func"] == function}
+
+
 def release_tasks() -> int:
     """Give out again every task that a cluster has taken; answers how many. For when a cluster has died.
 
@@ -168,11 +149,11 @@ def queue_loads(files: QuerySet[SourceFile] | None = None) -> int:
     Answers how many.
     """
     now = timezone.now()
-    waiting = [entry.task for entry in OrmQ.objects.filter(lock__lte=now)]
+    waiting = waiting_numbers(LOAD)
     room = max(settings.KCX_QUEUE_DEPTH - len(waiting), 0)
     lost = Q(queued_at=None) | Q(queued_at__lt=now - QUEUED_AGAIN_AFTER)
     among = Q(pk__in=files.values("pk")) if files is not None else Q()
-    unqueued = ~Q(pk__in=[task["args"][0] for task in waiting if task["func"] == LOAD])
+    unqueued = ~Q(pk__in=waiting)
     chosen = list(locked(loadable_files().filter(lost, unqueued, among))[:room])
     for file in chosen:
         async_task(LOAD, file.pk, task_name=f"load file {file.pk}")

@@ -16,7 +16,7 @@ from ingestion.export_views import refresh_stale
 from ingestion.models import LoadAttempt
 from ingestion.pipeline import run
 from ingestion.pipeline.crashes import record_crash
-from ingestion.verification import verify
+from ingestion.verification import wishes
 
 ACTOR = "schedule"
 # The first half of the sweep's advisory lock; the second stands for all connections.
@@ -44,6 +44,7 @@ def sweep() -> None:
                 close_dead_checks,
                 _close_crashed,
                 queueing.queue_loads,
+                wishes.queue_verifications,
                 refresh_stale,
                 run.publish_ready,
                 notice,
@@ -70,25 +71,14 @@ def load(source_file_id: int) -> None:
         queueing.queue_loads()
 
 
-def verify_file(source_file_id: int) -> None:
-    """Compare a file's rows with its digests and its receipt."""
-    verify.verify_file(source_file_id, ACTOR)
-
-
-def verify_file_against_s3(source_file_id: int) -> None:
-    """Compare every cell of a file with the object in the bucket, too."""
-    verify.verify_file(source_file_id, ACTOR, against_s3=True)
-
-
-def verify_connection(connection_id: int) -> None:
-    """Compare a connection's receipts, and each of its files as it is stored."""
-    for _ in verify.verify_connection(connection_id, ACTOR):
-        pass  # every report is kept, and a difference is logged
+def verify(request_id: int) -> None:
+    """Do a verification that was asked for."""
+    wishes.fulfil(request_id)
 
 
 def verify_sample() -> None:
     """Every week: verify KCX_VERIFY_WEEKLY_FILES files against S3, those not verified for longest."""
-    queueing.queue_verification_sample(settings.KCX_VERIFY_WEEKLY_FILES)
+    wishes.request_sample(settings.KCX_VERIFY_WEEKLY_FILES, ACTOR)
 
 
 def check_access(access_check_id: int) -> None:

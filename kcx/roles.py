@@ -46,8 +46,8 @@ APPEND_ONLY = {
     "ingestion_verification",
     "ingestion_webhookdelivery",
 }
-# Signs of life are no history: a worker removes the rows of those long gone.
-FORGOTTEN = {"ingestion_worker"}
+# No history: a worker removes the rows of workers long gone, and of wishes that are fulfilled.
+FORGOTTEN = {"ingestion_worker", "ingestion_verificationrequest"}
 # By name: a new table is closed to readers until it is entered here.
 READ = {
     "billing_columnlayout",

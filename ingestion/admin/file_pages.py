@@ -68,6 +68,7 @@ def file_page(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
         "deliveries": file.deliveries.select_related("scope__export").order_by("-delivered_at")[:20],
         "receipts": receipts,
         "oddities": oddities_of(receipts[0]) if receipts else [],
+        "verification_requests": file.verification_requests.all(),
         "verifications": file.verifications.order_by("-id")[:5],
         "staff_actions": file.staff_actions.order_by("-id")[:20],
     }

@@ -9,15 +9,15 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from ingestion import queueing
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import ClientConnection, Receipt, SourceFile, Verification
 from ingestion.staff_actions import record
+from ingestion.verification.wishes import request_verification, request_verification_of_connection
 
-# Loads and discoveries wait in the queue behind them.
+# What staff do to each file is recorded in one request.
 MOST_VERIFIED = 100
 TOO_MANY = (
-    f"Nothing was queued: more than {MOST_VERIFIED} files are chosen."
+    f"Nothing was asked for: more than {MOST_VERIFIED} files are chosen."
     " Choose fewer, or verify a whole connection from its list or by the command."
 )
 
@@ -76,13 +76,13 @@ class VerificationAdmin(HistoryAdmin):
 
 @admin.action(description="Verify what is stored", permissions=["operate"])
 def verify_stored(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile]) -> None:
-    """Queue a comparison of each file's rows with its digests and its receipt."""
+    """Ask for a comparison of each file's rows with its digests and its receipt."""
     _verify(model_admin, request, files, "verify")
 
 
 @admin.action(description="Verify against S3", permissions=["operate"])
 def verify_against_s3(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile]) -> None:
-    """Queue a comparison of every cell with the object in the client's bucket."""
+    """Ask for a comparison of every cell with the object in the client's bucket."""
     _verify(model_admin, request, files, "verify against S3")
 
 
@@ -90,11 +90,12 @@ def verify_against_s3(model_admin: Any, request: HttpRequest, files: QuerySet[So
 def verify_connections(
     model_admin: Any, request: HttpRequest, connections: QuerySet[ClientConnection]
 ) -> None:
-    """Queue a comparison of each connection's receipts and files."""
+    """Ask for a comparison of each connection's receipts and files."""
+    person = request.user.get_username()
     for connection in connections:
-        record(request.user.get_username(), "verify", connection=connection)
-        queueing.queue_verification_of_connection(connection.pk)
-    model_admin.message_user(request, f"{len(connections)} verifications queued; see Verifications.")
+        record(person, "verify", connection=connection)
+        request_verification_of_connection(connection, person)
+    model_admin.message_user(request, _asked_for(len(connections)))
 
 
 def _verify(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile], action: str) -> None:
@@ -102,8 +103,14 @@ def _verify(model_admin: Any, request: HttpRequest, files: QuerySet[SourceFile],
     if len(keys) > MOST_VERIFIED:
         model_admin.message_user(request, TOO_MANY, messages.ERROR)
         return
-    chosen = SourceFile.objects.filter(pk__in=keys, status="INGESTED")
-    for file in chosen.select_related("connection"):
-        record(request.user.get_username(), action, source_file=file)
-        queueing.queue_verification(file.pk, against_s3=action != "verify")
-    model_admin.message_user(request, f"{len(chosen)} verifications queued; see Verifications.")
+    person = request.user.get_username()
+    chosen = SourceFile.objects.filter(pk__in=keys, status="INGESTED").select_related("connection")
+    for file in chosen:
+        record(person, action, source_file=file)
+    request_verification(chosen, person, against_s3=action != "verify")
+    model_admin.message_user(request, _asked_for(len(chosen)))
+
+
+def _asked_for(count: int) -> str:
+    what = "1 verification is" if count == 1 else f"{count} verifications are"
+    return f"{what} asked for; what comes of it is kept under Verifications."

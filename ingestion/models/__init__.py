@@ -11,7 +11,7 @@ from ingestion.models.export_view import ClientSchema, ExportView, ExportViewCol
 from ingestion.models.receipt import Receipt, ReceiptChain
 from ingestion.models.source_file import SourceFile
 from ingestion.models.staff import StaffAction
-from ingestion.models.verification import Verification
+from ingestion.models.verification import Verification, VerificationRequest
 from ingestion.models.worker import Worker
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "SourceFile",
     "StaffAction",
     "Verification",
+    "VerificationRequest",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookMessage",

@@ -1,4 +1,4 @@
-"""Append-only audit of verifications: what was compared, and what came of it."""
+"""Verifications that were asked for; and the append-only audit: what was compared, and what came of it."""
 
 from django.db import models
 from django.db.models import Q
@@ -38,3 +38,30 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"verification {self.pk}: {self.get_outcome_display()}"
+
+
+class VerificationRequest(models.Model):
+    """One verification that is asked for and not done yet: of a file, or of a whole connection."""
+
+    connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="verification_requests")
+    source_file = models.ForeignKey(
+        SourceFile, models.PROTECT, null=True, related_name="verification_requests"
+    )
+    actor = models.CharField(max_length=200, help_text="A person, or the schedule.")
+    against_s3 = models.BooleanField("against S3", default=False)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(null=True, help_text="When a task was last queued for it.")
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "source_file", "against_s3"],
+                name="verificationrequest_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"verification {self.actor} asked for"

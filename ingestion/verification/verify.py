@@ -30,7 +30,7 @@ def verify_file(source_file_id: int, actor: str, *, against_s3: bool = False) ->
         compare_rows(file, report)
         if against_s3 and file.status == SourceFile.Status.INGESTED:
             compare_object(file, report, actor)
-    _keep(report, file.connection, actor, started, against_s3=against_s3)
+    keep(report, file.connection, actor, started, against_s3=against_s3)
     return report
 
 
@@ -42,7 +42,7 @@ def verify_receipts(connection_id: int, actor: str, head: Head | None = None) ->
     with _one_snapshot(report):
         compare_chain(client_connection, head, report)
         compare_registry(client_connection, report)
-    _keep(report, client_connection, actor, started)
+    keep(report, client_connection, actor, started)
     return report
 
 
@@ -79,9 +79,10 @@ def _one_snapshot(report: Report) -> Iterator[None]:
         report.not_compared.append(str(named(error, "PostgreSQL ended the comparison")))
 
 
-def _keep(
+def keep(
     report: Report, of: ClientConnection, actor: str, started: datetime, *, against_s3: bool = False
 ) -> None:
+    """Write down what came of a comparison that ends now; a difference is an ERROR line, too."""
     kept = Verification.objects.create(
         connection=of,
         source_file_id=report.file_id,
