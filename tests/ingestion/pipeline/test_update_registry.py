@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from billing.read import rows_digest
-from ingestion import queueing
+from ingestion import queueing, tasks
 from ingestion.models import ClientConnection, Delivery, Event, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.retry import JITTER
@@ -107,7 +108,9 @@ def test_a_file_that_failed_may_be_queued_as_soon_as_it_is_due(client_under_test
     client_under_test.discover()
     client_under_test.account.put_object(KEY, csv_gz("a,b\n3,4\n"))
     assert queueing.queue_loads() == 1
-    run.load(client_under_test.file(KEY).pk, "test")
+    task = OrmQ.objects.get()
+    task.delete()  # as a worker does that has done it
+    tasks.load(*task.task["args"])
     assert queueing.queue_loads() == 0, "not due yet"
     SourceFile.objects.update(next_retry_at=timezone.now())
     assert queueing.queue_loads() == 1
