@@ -2,11 +2,11 @@
 
 from functools import cache
 
-import boto3
 from botocore.config import Config
 from django.conf import settings
 
 from ingestion.access_errors import AccountUnknown
+from ingestion.aws_session import boto3_session
 from ingestion.deadline import ask
 from ingestion.errors import IngestionError, TooSlow
 from ingestion.pipeline.assume_role import CONFIG
@@ -37,10 +37,9 @@ def kcx_account_id(region: str) -> str:
 @cache
 def account_by_identity(region: str) -> str:
     """The account of KCX's own identity, as STS in this region says. Raises IngestionError."""
-    # A session of its own: boto3's shared one is not safe among the web server's threads.
     answer = ask(
         DOING,
-        lambda: boto3.Session().client("sts", region_name=region, config=BRIEF).get_caller_identity(),
+        lambda: boto3_session().client("sts", region_name=region, config=BRIEF).get_caller_identity(),
         SECONDS,
     )
     return str(answer["Account"])

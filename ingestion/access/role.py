@@ -8,6 +8,7 @@ from django.conf import settings
 
 from ingestion.access.rung import WARNING, Climb, Found
 from ingestion.access_errors import UnsafeRole, WrongAccount
+from ingestion.aws_session import boto3_session
 from ingestion.deadline import ask
 from ingestion.errors import AssumeRoleDenied
 from ingestion.pipeline.assume_role import CONFIG, request_arguments
@@ -71,7 +72,7 @@ def assumed(climb: Climb, changes: dict[str, str | None] | None = None) -> boto3
     sts = _sts(access.region)
     climb.calls.watch(sts.meta.events)
     credentials = ask(doing, lambda: sts.assume_role(**sent))["Credentials"]
-    session = boto3.Session(
+    session = boto3_session(
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["SessionToken"],
@@ -89,5 +90,4 @@ def _must_be_refused(climb: Climb, how: str, changes: dict[str, str | None]) -> 
 
 
 def _sts(region: str) -> "STSClient":
-    # A session of its own: boto3's shared one is not safe among the web server's threads.
-    return boto3.Session().client("sts", region_name=region, config=CONFIG)
+    return boto3_session().client("sts", region_name=region, config=CONFIG)

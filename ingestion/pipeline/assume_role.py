@@ -2,17 +2,16 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.loaders import Loader, create_loader
 
 from ingestion.aws_calls import Calls
 from ingestion.aws_errors import translated
+from ingestion.aws_session import botocore_session
 from ingestion.errors import NoIdentity
 from ingestion.models import ClientConnection
 from ingestion.policies import permission_policy
@@ -66,7 +65,7 @@ def s3_client(access: RoleAccess, calls: Calls) -> "S3Client":
 
     Raises NoIdentity where KCX has no AWS identity of its own. STS is asked with the first request.
     """
-    session = _session()
+    session = botocore_session()
     session.set_config_variable("region", access.region)
     # The only hook botocore has for credentials of one's own; every tool that renews them uses it.
     credentials = vars(session)["_credentials"] = _credentials(access, calls)
@@ -90,18 +89,6 @@ def request_arguments(access: RoleAccess, run: str) -> dict[str, str | int]:
     }
 
 
-def _session() -> botocore.session.Session:
-    session = botocore.session.Session()
-    session.register_component("data_loader", _service_models())
-    return session
-
-
-@cache
-def _service_models() -> Loader:
-    """botocore's descriptions of AWS, read once per process: reading them takes longer than a small load."""
-    return create_loader()
-
-
 class _Credentials(DeferredRefreshableCredentials):
     """Credentials of the role, asked for when first needed and before they expire."""
 
@@ -111,7 +98,7 @@ class _Credentials(DeferredRefreshableCredentials):
 
 
 def _credentials(access: RoleAccess, calls: Calls) -> _Credentials:
-    own = _session()
+    own = botocore_session()
     with translated("Finding KCX's own AWS identity"):
         identity = own.get_credentials()
     if identity is None:
