@@ -81,7 +81,7 @@ def test_the_api_is_as_it_is_described(
         capture_output=True,
         cwd=tmp_path,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
