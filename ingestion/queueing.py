@@ -79,6 +79,12 @@ def discovery_requested_by(connection_id: int) -> str:
     return asked
 
 
+def may_discover(connection_id: int, person: str) -> bool:
+    """May the discovery begin that this person asked for, or ('') the schedule? Not once it was disabled."""
+    connection = ClientConnection.objects.select_related("client").get(pk=connection_id)
+    return bool(person or connection.enabled) and not connection.why_not_discovered()
+
+
 def queue_requested_discovery(connection_id: int) -> None:
     """Queue the discovery that a person asked for while another one ran."""
     if ClientConnection.objects.filter(pk=connection_id).exclude(discovery_requested_by="").exists():
