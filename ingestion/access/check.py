@@ -80,8 +80,8 @@ def _run(check: AccessCheck) -> AccessCheck:
         note_check(check)
         if check.let_in:
             _resume(check.connection_id)
-    if outcome == Outcome.FAILED and check.must_stop:
-        _disable(check)
+        if outcome == Outcome.FAILED and check.must_stop:
+            _disable(check)
     return check
 
 

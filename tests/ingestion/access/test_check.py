@@ -320,6 +320,23 @@ class TestEnabling:
         action = StaffAction.objects.get(action="disable")
         assert (action.actor, f"Access check {check.pk}" in action.reason) == ("a test", True)
 
+    def test_no_verdict_stands_without_what_follows_from_it(
+        self, client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(*_told: Any) -> None:
+            raise SystemExit
+
+        ask_for_no_external_id(client_under_test)
+        with monkeypatch.context() as patch:
+            # No worker can be killed just there.
+            patch.setattr("ingestion.access.check.disable", killed)
+            with pytest.raises(SystemExit):
+                run_access_check(client_under_test.connection.pk, "a test")
+        assert AccessCheck.objects.get().outcome == "RUNNING"
+        assert not Event.objects.filter(kind="access.lost").exists()
+        checked(client_under_test)
+        assert not client_under_test.connection.enabled
+
     def test_an_sts_that_does_not_refuse_but_fails_does_not_make_the_role_unsafe(
         self, client_under_test: ClientUnderTest, wire: FaultyAws
     ) -> None:
