@@ -110,15 +110,20 @@ def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
 
 
 def queue_due_access_checks(actor: str) -> int:
-    """Queue a check of each enabled connection that had no conclusive one for a week; answers how many."""
-    recent = AccessCheck.objects.filter(
-        connection=OuterRef("pk"),
-        outcome__in=AccessCheck.CONCLUSIVE,
-        ended_at__gt=timezone.now() - CHECKED_EVERY,
-    )
-    due_connections = ClientConnection.objects.filter(~Exists(recent), enabled=True, client__enabled=True)
+    """Queue a check of each enabled connection that was not let in by its newest one, or long ago.
+
+    Answers how many.
+    """
+    enabled = ClientConnection.objects.filter(enabled=True, client__enabled=True)
+    newest = AccessCheck.objects.filter(outcome__in=AccessCheck.CONCLUSIVE).order_by("connection_id", "-pk")
+    since = timezone.now() - CHECKED_EVERY
+    good = [
+        check.connection_id
+        for check in newest.distinct("connection_id").defer("rungs")
+        if check.let_in and check.ended_at and check.ended_at > since
+    ]
     waiting = AccessCheck.objects.filter(connection=OuterRef("pk"), outcome=AccessCheck.Outcome.RUNNING)
-    due_now = due_connections.filter(~Exists(waiting)).values_list("pk", flat=True)
+    due_now = enabled.exclude(pk__in=good).filter(~Exists(waiting)).values_list("pk", flat=True)
     return len([queue_access_check(connection_id, actor) for connection_id in due_now])
 
 

@@ -169,6 +169,18 @@ class TestTheQueue:
         assert queue_due_access_checks("schedule") == 0
         assert OrmQ.objects.count() == 1
 
+    def test_one_that_was_not_let_in_is_checked_again_the_next_night(
+        self, delivered: ClientUnderTest
+    ) -> None:
+        checked(delivered)
+        refuse_kcx(delivered)
+        assert checked(delivered).outcome == "FAILED"
+        let_kcx_in(delivered)
+        assert queue_due_access_checks("schedule") == 1
+        tasks.check_access(AccessCheck.objects.latest("pk").pk)
+        assert verdict(delivered) == "passed"
+        assert queue_due_access_checks("schedule") == 0
+
     def test_an_enabled_connection_is_checked_again_after_a_week(self, delivered: ClientUnderTest) -> None:
         checked(delivered)
         tasks.check_access_weekly()
@@ -220,6 +232,30 @@ class TestTheState:
         assert verdict(delivered) == "passed"
         assert not Event.objects.filter(kind="access.lost").exists()
         assert not queueing.reachable().exists(), "no load is tried meanwhile"
+
+    def test_a_check_without_an_identity_of_kcxs_loses_no_access(
+        self, delivered: ClientUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        checked(delivered)
+        with monkeypatch.context() as without_identity:
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                without_identity.delenv(name)
+            without_identity.setenv("AWS_EC2_METADATA_DISABLED", "true")
+            without_identity.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+            check = checked(delivered)
+        assert (check.outcome, check.rungs[0]["error"]) == ("CRASHED", "no_identity")
+        assert verdict(delivered) == "passed"
+        assert lost_lines(caplog) == []
+        assert not Event.objects.filter(kind="access.lost").exists()
+
+    def test_a_check_by_a_wrong_clock_of_kcxs_loses_no_access(
+        self, delivered: ClientUnderTest, wire: FaultyAws
+    ) -> None:
+        checked(delivered)
+        wire.ever["ListObjectsV2"] = answering(403, "RequestTimeTooSkewed")
+        assert checked(delivered).outcome == "CRASHED"
+        assert verdict(delivered) == "passed"
+        assert not Event.objects.filter(kind="access.lost").exists()
 
     def test_a_first_check_that_fails_has_lost_nothing(self, delivered: ClientUnderTest) -> None:
         refuse_kcx(delivered)
