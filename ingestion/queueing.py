@@ -19,7 +19,8 @@ from ingestion.staff_actions import record
 # its process died between taking it and the attempt. One sweep may see it too early; the next does not.
 QUEUED_AGAIN_AFTER = timedelta(minutes=1)
 LOAD = "ingestion.tasks.load"
-CHECKED_EVERY = timedelta(days=7)
+# Asked each night at the same hour: with whole days the check of a week ago would be some minutes too young.
+CHECKED_EVERY = timedelta(days=6, hours=12)
 FAILED_TASKS_KEPT = timedelta(days=30)
 
 
