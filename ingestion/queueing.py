@@ -19,6 +19,8 @@ from ingestion.staff_actions import record
 # its process died between taking it and the attempt. One sweep may see it too early; the next does not.
 QUEUED_AGAIN_AFTER = timedelta(minutes=1)
 LOAD = "ingestion.tasks.load"
+DISCOVER = "ingestion.tasks.discover"
+CHECK_ACCESS = "ingestion.tasks.check_access"
 # Asked each night at the same hour: with whole days the check of a week ago would be some minutes too young.
 CHECKED_EVERY = timedelta(days=6, hours=12)
 FAILED_TASKS_KEPT = timedelta(days=30)
@@ -54,7 +56,7 @@ def queue_due_discoveries() -> int:
 
 def queue_discovery(connection_id: int) -> None:
     """Queue one discovery."""
-    async_task("ingestion.tasks.discover", connection_id, task_name=f"discover connection {connection_id}")
+    async_task(DISCOVER, connection_id, task_name=f"discover connection {connection_id}")
 
 
 @transaction.atomic
@@ -105,7 +107,7 @@ def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
     check = running or AccessCheck.objects.create(connection=connection, actor=actor)
     name = f"check access of connection {connection_id}"
     transaction.on_commit(
-        lambda: async_task("ingestion.tasks.check_access", check.pk, task_name=name),
+        lambda: async_task(CHECK_ACCESS, check.pk, task_name=name),
     )
     return check
 
@@ -132,6 +134,15 @@ def waiting_numbers(function: str) -> set[int]:
     """The numbers with which tasks of `function` wait in the queue that no cluster has taken."""
     free = [entry.task for entry in OrmQ.objects.filter(lock__lte=timezone.now())]
     return {task["args"][0] for task in free if task["func"] == function}
+
+
+def tasks_before(function: str, number: int) -> int:
+    """How many tasks in the queue come before that of `function` with this number; 0 where it is taken."""
+    free = OrmQ.objects.filter(lock__lte=timezone.now()).order_by("pk")
+    for before, task in enumerate(entry.task for entry in free):
+        if task["func"] == function and task["args"][0] == number:
+            return before
+    return 0
 
 
 def release_tasks() -> int:
