@@ -113,7 +113,7 @@ def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
 
 
 def queue_due_access_checks(actor: str) -> int:
-    """Queue a check of each enabled connection that was not let in by its newest one, or long ago.
+    """Queue a check of each enabled connection that its newest one did not let in as it is now, or long ago.
 
     Answers how many.
     """
@@ -122,8 +122,9 @@ def queue_due_access_checks(actor: str) -> int:
     since = timezone.now() - CHECKED_EVERY
     good = [
         check.connection_id
-        for check in newest.distinct("connection_id").defer("rungs")
+        for check in newest.distinct("connection_id").select_related("connection").defer("rungs")
         if check.let_in and check.ended_at and check.ended_at > since
+        if check.subject == check.connection.subject
     ]
     waiting = AccessCheck.objects.filter(connection=OuterRef("pk"), outcome=AccessCheck.Outcome.RUNNING)
     due_now = enabled.exclude(pk__in=good).filter(~Exists(waiting)).values_list("pk", flat=True)
