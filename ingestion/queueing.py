@@ -19,7 +19,10 @@ from ingestion.staff_actions import record
 # its process died between taking it and the attempt. One sweep may see it too early; the next does not.
 QUEUED_AGAIN_AFTER = timedelta(minutes=1)
 LOAD = "ingestion.tasks.load"
-CHECKED_EVERY = timedelta(days=7)
+DISCOVER = "ingestion.tasks.discover"
+CHECK_ACCESS = "ingestion.tasks.check_access"
+# Asked each night at the same hour: with whole days the check of a week ago would be some minutes too young.
+CHECKED_EVERY = timedelta(days=6, hours=12)
 FAILED_TASKS_KEPT = timedelta(days=30)
 
 
@@ -53,7 +56,7 @@ def queue_due_discoveries() -> int:
 
 def queue_discovery(connection_id: int) -> None:
     """Queue one discovery."""
-    async_task("ingestion.tasks.discover", connection_id, task_name=f"discover connection {connection_id}")
+    async_task(DISCOVER, connection_id, task_name=f"discover connection {connection_id}")
 
 
 @transaction.atomic
@@ -79,6 +82,12 @@ def discovery_requested_by(connection_id: int) -> str:
     return asked
 
 
+def may_discover(connection_id: int, person: str) -> bool:
+    """May the discovery begin that this person asked for, or ('') the schedule? Not once it was disabled."""
+    connection = ClientConnection.objects.select_related("client").get(pk=connection_id)
+    return bool(person or connection.enabled) and not connection.why_not_discovered()
+
+
 def queue_requested_discovery(connection_id: int) -> None:
     """Queue the discovery that a person asked for while another one ran."""
     if ClientConnection.objects.filter(pk=connection_id).exclude(discovery_requested_by="").exists():
@@ -98,21 +107,27 @@ def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
     check = running or AccessCheck.objects.create(connection=connection, actor=actor)
     name = f"check access of connection {connection_id}"
     transaction.on_commit(
-        lambda: async_task("ingestion.tasks.check_access", check.pk, task_name=name),
+        lambda: async_task(CHECK_ACCESS, check.pk, task_name=name),
     )
     return check
 
 
 def queue_due_access_checks(actor: str) -> int:
-    """Queue a check of each enabled connection that had no conclusive one for a week; answers how many."""
-    recent = AccessCheck.objects.filter(
-        connection=OuterRef("pk"),
-        outcome__in=AccessCheck.CONCLUSIVE,
-        ended_at__gt=timezone.now() - CHECKED_EVERY,
-    )
-    due_connections = ClientConnection.objects.filter(~Exists(recent), enabled=True, client__enabled=True)
+    """Queue a check of each enabled connection that its newest one did not let in as it is now, or long ago.
+
+    Answers how many.
+    """
+    enabled = ClientConnection.objects.filter(enabled=True, client__enabled=True)
+    newest = AccessCheck.objects.filter(outcome__in=AccessCheck.CONCLUSIVE).order_by("connection_id", "-pk")
+    since = timezone.now() - CHECKED_EVERY
+    good = [
+        check.connection_id
+        for check in newest.distinct("connection_id").select_related("connection").defer("rungs")
+        if check.let_in and check.ended_at and check.ended_at > since
+        if check.subject == check.connection.subject
+    ]
     waiting = AccessCheck.objects.filter(connection=OuterRef("pk"), outcome=AccessCheck.Outcome.RUNNING)
-    due_now = due_connections.filter(~Exists(waiting)).values_list("pk", flat=True)
+    due_now = enabled.exclude(pk__in=good).filter(~Exists(waiting)).values_list("pk", flat=True)
     return len([queue_access_check(connection_id, actor) for connection_id in due_now])
 
 
@@ -120,6 +135,15 @@ def waiting_numbers(function: str) -> set[int]:
     """The numbers with which tasks of `function` wait in the queue that no cluster has taken."""
     free = [entry.task for entry in OrmQ.objects.filter(lock__lte=timezone.now())]
     return {task["args"][0] for task in free if task["func"] == function}
+
+
+def tasks_before(function: str, number: int) -> int:
+    """How many tasks in the queue come before that of `function` with this number; 0 where it is taken."""
+    free = OrmQ.objects.filter(lock__lte=timezone.now()).order_by("pk")
+    for before, task in enumerate(entry.task for entry in free):
+        if task["func"] == function and task["args"][0] == number:
+            return before
+    return 0
 
 
 def release_tasks() -> int:

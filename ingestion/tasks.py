@@ -54,11 +54,13 @@ def sweep() -> None:
 
 
 def discover(connection_id: int) -> None:
-    """List one connection, then queue a load for each file that waits, newest billing period first."""
+    """List one connection, if it still may be, then queue a load for each file that waits."""
     with one_at_a_time(connection_id) as alone:
         if not alone:
             return  # the worker that discovers now looks, at its end, whether a person asked meanwhile
-        run.discover(connection_id, queueing.discovery_requested_by(connection_id) or ACTOR)
+        person = queueing.discovery_requested_by(connection_id)
+        if queueing.may_discover(connection_id, person):
+            run.discover(connection_id, person or ACTOR)
     queueing.queue_requested_discovery(connection_id)
     queueing.queue_loads()
 

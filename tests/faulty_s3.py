@@ -292,4 +292,6 @@ def _operation(method: str, target: str) -> str:
         return "AssumeRole"
     if method == "GET" and "list-type=2" in target:
         return "ListObjectsV2"
+    if method == "GET" and target.partition("?")[0] == "/":
+        return "ListBuckets"
     return {"GET": "GetObject", "HEAD": "HeadObject"}[method]

@@ -4,6 +4,7 @@ from typing import Any
 
 from ingestion.access.refusal import cause_of
 from ingestion.access.rung import WARNING, Climb, Found
+from ingestion.access_errors import ExplicitDeny
 from ingestion.deadline import ask
 from ingestion.errors import AccessDenied, AccessError, NoSuchBucket, ObjectGone, WrongRegion
 from ingestion.pipeline.list_files import list_files
@@ -42,7 +43,13 @@ def list_bucket(climb: Climb) -> Found:
     try:
         climb.files = climb.patiently(lambda: _first_page(climb))
     except AccessDenied as error:
-        raise cause_of(climb.s3, climb.access, error) from error
+        cause = cause_of(climb.s3, climb.access, error)
+        climb.bucket_answers = cause is error
+        raise cause from error
+    except ExplicitDeny:
+        climb.bucket_answers = True
+        raise
+    climb.bucket_answers = True
     return Found(f"S3 listed s3://{climb.access.bucket}/{climb.access.prefix}.")
 
 

@@ -12,7 +12,7 @@ from ingestion.access.enabling import disable
 from ingestion.access.ladder import climb
 from ingestion.access.refusal import go_on
 from ingestion.access.rung import FAILED, WARNING, Rung
-from ingestion.access.state import note_check
+from ingestion.access.state import OF_KCX, note_check
 from ingestion.aws_uses import recorded
 from ingestion.discovery_runs import one_at_a_time
 from ingestion.models import AccessCheck, ClientConnection
@@ -80,8 +80,8 @@ def _run(check: AccessCheck) -> AccessCheck:
         note_check(check)
         if check.let_in:
             _resume(check.connection_id)
-    if outcome == Outcome.FAILED and check.must_stop:
-        _disable(check)
+        if outcome == Outcome.FAILED and check.must_stop:
+            _disable(check)
     return check
 
 
@@ -100,10 +100,11 @@ def _disable(check: AccessCheck) -> None:
 
 
 def _outcome(rungs: list[Rung]) -> Outcome:
-    """A check that failed by nothing but what passes by itself says nothing: it counts as crashed."""
+    """What failed only by what passes by itself, or is KCX's own, says nothing: it counts as crashed."""
     failed = [rung for rung in rungs if rung.verdict == FAILED]
     if failed:
-        return Outcome.CRASHED if all(rung.transient for rung in failed) else Outcome.FAILED
+        untold = all(rung.transient or rung.error in OF_KCX for rung in failed)
+        return Outcome.CRASHED if untold else Outcome.FAILED
     return Outcome.WARNED if any(rung.verdict == WARNING for rung in rungs) else Outcome.PASSED
 
 

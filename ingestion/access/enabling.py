@@ -27,10 +27,13 @@ def enable(connection: ClientConnection, actor: str, reason: str = "") -> None:
 
 @transaction.atomic
 def disable(connection: ClientConnection, actor: str, reason: str = "") -> None:
-    """Stop listing and loading; nothing is deleted, and what loads now goes on to its end."""
+    """Stop listing and loading; nothing is deleted, and what loads now goes on to its end.
+
+    A discovery that waits, whoever asked for it, is not begun.
+    """
     locked = _locked(connection)
-    locked.enabled = False
-    locked.save(update_fields=["enabled"])
+    locked.enabled, locked.discovery_requested_by = False, ""
+    locked.save(update_fields=["enabled", "discovery_requested_by"])
     record(actor, "disable", connection=locked, reason=reason)
     connection.refresh_from_db(fields=["enabled"])
 

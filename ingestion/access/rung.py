@@ -60,6 +60,8 @@ class Climb:
     files: list[RemoteFile] = field(default_factory=list)
     newest: RemoteFile | None = None
     archived: int = 0
+    # S3 answered for the bucket as it is entered: by its list, or by a refusal that is the role's.
+    bucket_answers: bool = False
     _s3: "S3Client | None" = None
 
     @property

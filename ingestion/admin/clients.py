@@ -21,7 +21,7 @@ from ingestion.models import Client, ClientConnection
 from ingestion.onboarding import add_connection
 from ingestion.plan import plan
 from ingestion.plan_text import plans_as_text
-from ingestion.queueing import request_discovery
+from ingestion.queueing import queue_access_check, request_discovery
 from ingestion.staff_actions import record
 
 
@@ -84,10 +84,14 @@ class ClientConnectionAdmin(NeverDeleted):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
-        """The external id is KCX's; bucket and prefix freeze with the first registered file."""
+        """The external id is KCX's; bucket and prefix freeze with the first registered file.
+
+        Enabling is the plan's approval and has its own button, as disabling has: a page that was opened
+        before somebody disabled the connection must not enable it by being saved.
+        """
         if obj is None:
             return []
-        fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
+        fixed = ["enabled", "external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
         frozen = list(ClientConnection.FROZEN) if obj.files.exists() else []
         return self.with_times(fixed + frozen)
 
@@ -137,18 +141,20 @@ class ClientConnectionAdmin(NeverDeleted):
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: ClientConnection, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
-        """Save what the form allowed, and record it; enabling and disabling as what they are."""
+        """Save what the form allowed, and record it; check access where what it depends on was changed."""
         person = request.user.get_username()
         if not change:
             add_connection(obj, form.client_name, person)
             return
         obj.save(update_fields=form.changed_data)  # what others changed meanwhile stays
-        if "enabled" in form.changed_data:
-            record(person, "enable" if obj.enabled else "disable", connection=obj)
         # A form knows no microseconds.
-        names = [name for name in form.changed_data if name not in ("enabled", "next_discovery_at")]
+        names = [name for name in form.changed_data if name != "next_discovery_at"]
         if detail := changes(form, names):
             record(person, "change connection", connection=obj, detail=detail)
+        if obj.enabled and obj.client.enabled and obj.subject.keys() & form.changed_data:
+            queue_access_check(obj.pk, person)
+            told = "Access was verified with other settings: a check of these is queued."
+            self.message_user(request, told, messages.WARNING)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

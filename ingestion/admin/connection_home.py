@@ -14,13 +14,13 @@ from django.views.decorators.http import require_GET
 
 from ingestion.access.excess import NOT_TESTED
 from ingestion.access.ladder import STEPS
-from ingestion.access.state import access_state
-from ingestion.admin.connection_now import now
+from ingestion.access.state import AccessState, access_state
+from ingestion.admin.connection_now import now, waits
 from ingestion.artefacts import artefacts
 from ingestion.errors import IngestionError
 from ingestion.models import AccessCheck, ClientConnection, Export
 from ingestion.plan import ROWS_PER_SECOND, PlannedExport, plan
-from ingestion.status import a_worker_works
+from ingestion.queueing import CHECK_ACCESS
 
 LIGHTS = {
     "unchecked": ("idle", "Not checked"),
@@ -32,6 +32,7 @@ LIGHTS = {
 }
 VERDICTS = {"passed": "good", "warning": "warn", "failed": "bad", "skipped": "idle"}
 PARTS = "admin/ingestion/clientconnection"
+Outcome = AccessCheck.Outcome
 BEGUN_AFTER = timedelta(minutes=2)
 
 
@@ -126,7 +127,7 @@ def _ladder(connection: ClientConnection) -> dict[str, Any]:
     state = access_state(connection)
     tone, light = LIGHTS[state.verdict]
     rungs = state.check.rungs if state.check else []
-    waits = state.verdict == "running" and not rungs
+    running = state.verdict == "running"
     return {
         "connection": connection,
         "state": state,
@@ -135,9 +136,16 @@ def _ladder(connection: ClientConnection) -> dict[str, Any]:
         "rungs": [{**rung, "tone": VERDICTS[rung["verdict"]]} for rung in rungs],
         "steps": len(STEPS),
         "not_tested": NOT_TESTED if state.verdict in ("passed", "warned") else "",
-        "no_worker": waits and not a_worker_works(),
-        "may_verify": state.verdict != "running" or _waits_long(state.check),
+        "check_waits": waits(CHECK_ACCESS, state.check.pk) if running and state.check and not rungs else None,
+        "broken_off": _broken_off(connection, state),
+        "may_verify": not running or _waits_long(state.check),
     }
+
+
+def _broken_off(connection: ClientConnection, state: AccessState) -> AccessCheck | None:
+    """The newest check, where it told nothing and the verdict rests on an older one."""
+    newest = connection.access_checks.first()
+    return newest if newest and newest != state.check and newest.outcome == Outcome.CRASHED else None
 
 
 def _waits_long(check: AccessCheck | None) -> bool:

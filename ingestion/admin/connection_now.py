@@ -6,6 +6,8 @@ from django.db.models import Q, QuerySet
 
 from ingestion.attempts import RUNNING
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Export, LoadAttempt, SourceFile
+from ingestion.queueing import DISCOVER, tasks_before
+from ingestion.status import a_worker_works
 
 Status = SourceFile.Status
 
@@ -22,6 +24,7 @@ def now(connection: ClientConnection) -> dict[str, Any]:
         "connection": connection,
         "last_run": last_run,
         "asked_for": asked_for,
+        "discovery_waits": waits(DISCOVER, connection.pk) if asked_for else None,
         "discovering": asked_for or (last_run and last_run.outcome == DiscoveryRun.Outcome.RUNNING),
         "last_delivery": _last_delivery(connection),
         "waiting": waiting,
@@ -29,6 +32,11 @@ def now(connection: ClientConnection) -> dict[str, Any]:
         "failed": _files(connection, Status.FAILED).count(),
         "busy": loading or (waiting and connection.enabled and connection.client.enabled),
     }
+
+
+def waits(function: str, number: int) -> dict[str, Any]:
+    """Why a queued task is not begun yet: no worker, or how many tasks are before it."""
+    return {"no_worker": not a_worker_works(), "behind": tasks_before(function, number)}
 
 
 def _files(connection: ClientConnection, status: str) -> QuerySet[SourceFile]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from ingestion.policies import Policy
 
-# What the role is called where the client has not sent one yet.
-ROLE_NAME = "kcx-read"
 POLICY_NAME = "kcx-read"
 
 
@@ -39,10 +37,14 @@ class Grant:
     permission: Policy
 
 
-def role_of(role_arn: str) -> tuple[str, str]:
-    """The path (`/` or `/one/two/`) and the name of a role; KCX's proposal where there is none."""
+def role_of(role_arn: str, connection_id: int) -> tuple[str, str]:
+    """The path (`/` or `/one/two/`) and the name of a role; KCX's proposal where the client sent none yet.
+
+    The proposal is the connection's alone: made for a second one in the same account, a role of the same name
+    would take the first one's place. It is numbered as CloudTrail shows the connection's sessions.
+    """
     *folders, name = role_arn.partition(":role/")[2].split("/")
-    return "/" + "".join(f"{folder}/" for folder in folders), name or ROLE_NAME
+    return "/" + "".join(f"{folder}/" for folder in folders), name or f"kcx-read-c{connection_id}"
 
 
 def as_json(policy: Policy) -> str:

@@ -7,7 +7,10 @@ from ingestion.artefacts.artefact import POLICY_NAME, Grant
 
 
 def aws_cli(grant: Grant) -> str:
-    """Lines that make the role, give it its policy and print its ARN."""
+    """Lines that make the role, give it its policy and print its ARN; none is run after one that failed.
+
+    Where the role is there already, its policy stays.
+    """
     role = ["--role-name", grant.role_name]
     trust = ["--assume-role-policy-document", json.dumps(grant.trust)]
     lines = [
@@ -18,4 +21,4 @@ def aws_cli(grant: Grant) -> str:
         ],
         ["aws", "iam", "get-role", *role, "--query", "Role.Arn", "--output", "text"],
     ]
-    return "\n".join(shlex.join(line) for line in lines)
+    return " &&\n".join(shlex.join(line) for line in lines)

@@ -29,7 +29,7 @@ def artefacts(connection: ClientConnection) -> list[Artefact]:
 
 def _grant(connection: ClientConnection) -> Grant:
     trust, permission = policies_of(connection)
-    role_path, role_name = role_of(connection.role_arn)
+    role_path, role_name = role_of(connection.role_arn, connection.pk)
     return Grant(
         connection_id=connection.pk,
         partition=connection.partition,

@@ -4,7 +4,7 @@ from ingestion.artefacts.artefact import POLICY_NAME, Grant, as_json
 from ingestion.policies import Policy
 
 TEMPLATE = """\
-resource "aws_iam_role" "kcx_read" {{
+resource "aws_iam_role" "kcx_read_c{connection}" {{
   name               = "{name}"
   path               = "{path}"
   assume_role_policy = <<KCX_POLICY
@@ -12,23 +12,24 @@ resource "aws_iam_role" "kcx_read" {{
 KCX_POLICY
 }}
 
-resource "aws_iam_role_policy" "kcx_read" {{
+resource "aws_iam_role_policy" "kcx_read_c{connection}" {{
   name   = "{policy_name}"
-  role   = aws_iam_role.kcx_read.id
+  role   = aws_iam_role.kcx_read_c{connection}.id
   policy = <<KCX_POLICY
 {permission}
 KCX_POLICY
 }}
 
-output "kcx_role_arn" {{
+output "kcx_role_arn_c{connection}" {{
   description = "Send this to KCX."
-  value       = aws_iam_role.kcx_read.arn
+  value       = aws_iam_role.kcx_read_c{connection}.arn
 }}"""
 
 
 def terraform(grant: Grant) -> str:
-    """One role with its policy, and its ARN as an output."""
+    """One role with its policy, and its ARN as an output; their labels are the connection's alone."""
     return TEMPLATE.format(
+        connection=grant.connection_id,
         name=grant.role_name,
         path=grant.role_path,
         policy_name=POLICY_NAME,

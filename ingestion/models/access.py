@@ -68,6 +68,14 @@ class AccessCheck(models.Model):
         return self.outcome in {self.Outcome.PASSED, self.Outcome.WARNED}
 
     @property
+    def broke_off_by(self) -> str:
+        """What ended a crashed check before it could tell anything, for people."""
+        failed = next((rung for rung in self.rungs if rung["verdict"] == "failed"), None)
+        if failed:
+            return f"{failed['told']} {failed['remedy']}"
+        return "Its worker ended before it." if self.rungs else "No worker began it."
+
+    @property
     def found_unsafe(self) -> bool:
         """Did the role let KCX in without the right external id?"""
         return any(rung["verdict"] == "failed" and self._lets_others_in(rung) for rung in self.rungs)

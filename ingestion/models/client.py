@@ -169,6 +169,8 @@ class ClientConnection(models.Model):
         was_enabled = before is not None and before.enabled and before.role_arn == self.role_arn
         why_not = self.why_not_enabled("" if before else self.unverified_reason)
         if self.enabled and not was_enabled and why_not:
+            if before and before.enabled:
+                raise ValidationError({"role_arn": f"Disable it before it gets another role. {why_not}"})
             raise ValidationError({"enabled": why_not})
         if before is None or not self.files.exists():
             return

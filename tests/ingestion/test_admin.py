@@ -31,6 +31,7 @@ from ingestion.models import (
 )
 from ingestion.pipeline.update_registry import want
 from ingestion.publish import settle
+from ingestion.queueing import queue_due_access_checks
 from tests.ingestion.registered import (
     a_connection,
     a_delivery,
@@ -441,7 +442,8 @@ class TestConnectionPage:
         [
             ({"role_arn": "arn:aws:iam::1:role/x"}, "role_arn"),
             ({"bucket": "Not_A_Bucket"}, "bucket"),
-            ({"role_arn": ""}, "enabled"),
+            ({"role_arn": ""}, "role_arn"),
+            ({"role_arn": "arn:aws:iam::111122223333:role/another"}, "role_arn"),
             ({"name": "42"}, "name"),
         ],
     )
@@ -454,17 +456,34 @@ class TestConnectionPage:
         assert why in answer.context["adminform"].form.errors
         assert ClientConnection.objects.values().get() == before
 
-    def test_enabling_needs_a_passed_check_and_is_recorded_with_who_did_it(
-        self, chief: Browser, export: Export
+    @pytest.mark.parametrize("enabled", [True, False])
+    def test_a_page_that_is_saved_neither_enables_nor_disables(
+        self, chief: Browser, export: Export, enabled: bool
     ) -> None:
         one = export.connection
-        assert self.save(chief, one, enabled="").status_code == 302
-        answer = self.save(chief, one, enabled="on")
-        assert "Verify access first" in str(answer.context["adminform"].form.errors["enabled"])
         AccessCheck.objects.create(connection=one, actor="x", outcome="PASSED", ended_at=timezone.now())
-        assert self.save(chief, one, enabled="on").status_code == 302
-        done = StaffAction.objects.order_by("id").values_list("action", "actor", "connection")
-        assert list(done) == [("disable", "chief", one.pk), ("enable", "chief", one.pk)]
+        sent = {**self.fields(chief, one), "enabled": "" if enabled else "on", "name": "renamed"}
+        ClientConnection.objects.update(enabled=enabled)  # by a colleague, meanwhile
+        chief.post(address(ClientConnection, "change", one.pk), sent, secure=True)
+        one.refresh_from_db()
+        assert (one.enabled, one.name) == (enabled, "renamed")
+        assert list(StaffAction.objects.values_list("action", flat=True)) == ["change connection"]
+
+    @pytest.mark.parametrize(
+        ("change", "checks"),
+        [({"region": "us-west-2"}, 1), ({"bucket_owner": "1" * 12}, 1), ({"name": "renamed"}, 0)],
+    )
+    def test_access_is_checked_again_once_what_it_depends_on_is_changed(
+        self, chief: Browser, export: Export, change: dict[str, str], checks: int
+    ) -> None:
+        one = export.connection
+        AccessCheck.objects.create(connection=one, actor="x", outcome="PASSED", ended_at=timezone.now())
+        assert queue_due_access_checks("schedule") == 0
+        assert self.save(chief, one, **change).status_code == 302
+        assert AccessCheck.objects.filter(outcome="RUNNING", actor="chief").count() == checks
+        assert OrmQ.objects.count() == checks
+        AccessCheck.objects.filter(outcome="RUNNING").update(outcome="CRASHED", ended_at=timezone.now())
+        assert queue_due_access_checks("schedule") == checks, "until one of these settings has passed"
 
     def test_both_policies_are_there_to_be_sent(self, chief: Browser, export: Export) -> None:
         text = text_of(chief, address(ClientConnection, "change", export.connection_id))

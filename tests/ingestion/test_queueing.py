@@ -12,8 +12,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 
 from ingestion import tasks
+from ingestion.access.check import run_access_check
+from ingestion.access.enabling import disable
 from ingestion.discovery_runs import one_at_a_time
-from ingestion.models import Client, ClientConnection, DiscoveryRun, Export, LoadAttempt, SourceFile
+from ingestion.models import AwsUse, Client, ClientConnection, DiscoveryRun, Export, LoadAttempt, SourceFile
 from ingestion.queueing import (
     FAILED_TASKS_KEPT,
     QUEUED_AGAIN_AFTER,
@@ -264,6 +266,34 @@ class TestDiscoveries:
         tasks.discover(connection_id)
         assert DiscoveryRun.objects.latest("id").actor == "anna"
         assert queued() == [("discover", connection_id)], "once"
+
+    @pytest.mark.parametrize("model", [Client, ClientConnection])
+    @pytest.mark.parametrize("person", ["", "anna"])
+    def test_one_that_is_queued_already_asks_aws_nothing_once_it_is_disabled(
+        self, client_under_test: ClientUnderTest, model: type[Client] | type[ClientConnection], person: str
+    ) -> None:
+        connection_id = client_under_test.connection.pk
+        ClientConnection.objects.update(discovery_requested_by=person)
+        model.objects.update(enabled=False)
+        tasks.discover(connection_id)
+        assert not DiscoveryRun.objects.exists()
+        assert not AwsUse.objects.exists()
+        model.objects.update(enabled=True)
+        tasks.discover(connection_id)
+        assert DiscoveryRun.objects.get().actor == "schedule", "what a person asked for is not kept for later"
+
+    def test_whoever_disables_takes_back_what_others_asked_for_before(
+        self, client_under_test: ClientUnderTest
+    ) -> None:
+        connection = client_under_test.connection
+        run_access_check(connection.pk, "anna")
+        request_discovery(connection, "anna")
+        disable(connection, "omar")
+        tasks.discover(connection.pk)
+        assert not DiscoveryRun.objects.exists()
+        request_discovery(connection, "anna")
+        tasks.discover(connection.pk)
+        assert DiscoveryRun.objects.get().actor == "anna", "a look that is asked for afterwards is"
 
 
 class TestSweep:

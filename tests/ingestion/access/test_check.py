@@ -169,17 +169,35 @@ class TestTheQueue:
         assert queue_due_access_checks("schedule") == 0
         assert OrmQ.objects.count() == 1
 
-    def test_an_enabled_connection_is_checked_again_after_a_week(self, delivered: ClientUnderTest) -> None:
+    def test_one_that_was_not_let_in_is_checked_again_the_next_night(
+        self, delivered: ClientUnderTest
+    ) -> None:
         checked(delivered)
+        refuse_kcx(delivered)
+        assert checked(delivered).outcome == "FAILED"
+        let_kcx_in(delivered)
+        assert queue_due_access_checks("schedule") == 1
+        tasks.check_access(AccessCheck.objects.latest("pk").pk)
+        assert verdict(delivered) == "passed"
+        assert queue_due_access_checks("schedule") == 0
+
+    def test_an_enabled_connection_is_checked_again_after_a_week(self, delivered: ClientUnderTest) -> None:
+        passed_since(delivered.connection, timedelta(days=6, minutes=1))
         tasks.check_access_weekly()
         assert OrmQ.objects.count() == 0
-        week_ago = timezone.now() - timedelta(days=8)
-        other = new_client_like(delivered)
-        AccessCheck.objects.create(connection=other, actor="x", outcome="PASSED", ended_at=week_ago, rungs=[])
+        # That check waited a minute in the queue; tonight's schedule comes at the same hour.
+        passed_since(new_client_like(delivered), timedelta(days=7) - timedelta(minutes=1))
         assert queue_due_access_checks("schedule") == 1
         ClientConnection.objects.update(enabled=False)
         AccessCheck.objects.filter(outcome="RUNNING").update(outcome="CRASHED", ended_at=timezone.now())
         assert queue_due_access_checks("schedule") == 0
+
+
+def passed_since(connection: ClientConnection, age: timedelta) -> None:
+    """A check of the connection as it is that passed so long ago."""
+    AccessCheck.objects.create(
+        connection=connection, actor="x", outcome="PASSED", ended_at=timezone.now() - age, rungs=[]
+    )
 
 
 def new_client_like(client: ClientUnderTest) -> ClientConnection:
@@ -220,6 +238,30 @@ class TestTheState:
         assert verdict(delivered) == "passed"
         assert not Event.objects.filter(kind="access.lost").exists()
         assert not queueing.reachable().exists(), "no load is tried meanwhile"
+
+    def test_a_check_without_an_identity_of_kcxs_loses_no_access(
+        self, delivered: ClientUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        checked(delivered)
+        with monkeypatch.context() as without_identity:
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                without_identity.delenv(name)
+            without_identity.setenv("AWS_EC2_METADATA_DISABLED", "true")
+            without_identity.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+            check = checked(delivered)
+        assert (check.outcome, check.rungs[0]["error"]) == ("CRASHED", "no_identity")
+        assert verdict(delivered) == "passed"
+        assert lost_lines(caplog) == []
+        assert not Event.objects.filter(kind="access.lost").exists()
+
+    def test_a_check_by_a_wrong_clock_of_kcxs_loses_no_access(
+        self, delivered: ClientUnderTest, wire: FaultyAws
+    ) -> None:
+        checked(delivered)
+        wire.ever["ListObjectsV2"] = answering(403, "RequestTimeTooSkewed")
+        assert checked(delivered).outcome == "CRASHED"
+        assert verdict(delivered) == "passed"
+        assert not Event.objects.filter(kind="access.lost").exists()
 
     def test_a_first_check_that_fails_has_lost_nothing(self, delivered: ClientUnderTest) -> None:
         refuse_kcx(delivered)
@@ -319,6 +361,23 @@ class TestEnabling:
         assert not client_under_test.connection.enabled
         action = StaffAction.objects.get(action="disable")
         assert (action.actor, f"Access check {check.pk}" in action.reason) == ("a test", True)
+
+    def test_no_verdict_stands_without_what_follows_from_it(
+        self, client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(*_told: Any) -> None:
+            raise SystemExit
+
+        ask_for_no_external_id(client_under_test)
+        with monkeypatch.context() as patch:
+            # No worker can be killed just there.
+            patch.setattr("ingestion.access.check.disable", killed)
+            with pytest.raises(SystemExit):
+                run_access_check(client_under_test.connection.pk, "a test")
+        assert AccessCheck.objects.get().outcome == "RUNNING"
+        assert not Event.objects.filter(kind="access.lost").exists()
+        checked(client_under_test)
+        assert not client_under_test.connection.enabled
 
     def test_an_sts_that_does_not_refuse_but_fails_does_not_make_the_role_unsafe(
         self, client_under_test: ClientUnderTest, wire: FaultyAws

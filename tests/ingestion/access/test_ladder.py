@@ -13,6 +13,7 @@ from kcx.simulated_aws.policies import policy, read_policy
 from kcx.simulated_aws.replacing import replaced
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz
+from tests.faulty_s3 import FaultyAws, answering
 from tests.ingestion.access.conftest import DATA, Climbed, ClimbOf
 from tests.refusing_s3 import refusing
 
@@ -166,7 +167,7 @@ class TestTheBucket:
     ) -> None:
         connection_of(delivered, bucket="no-such-bucket-at-all")
         rungs = climbed(delivered)
-        assert verdicts(rungs) == up_to("bucket_region", excess="passed")
+        assert verdicts(rungs) == up_to("bucket_region")
         assert "no-such-bucket-at-all" in rungs["bucket_region"].told
         assert "does not exist" in rungs["bucket_region"].cause
 
@@ -175,7 +176,7 @@ class TestTheBucket:
     ) -> None:
         connection_of(delivered, region="us-west-2")
         rungs = climbed(delivered)
-        assert verdicts(rungs) == up_to("bucket_region", excess="passed")
+        assert verdicts(rungs) == up_to("bucket_region")
         assert "is in eu-central-1" in rungs["bucket_region"].told
         assert "region" in rungs["bucket_region"].remedy
 
@@ -194,13 +195,13 @@ class TestTheBucket:
     ) -> None:
         connection_of(delivered, bucket_owner="123412341234")
         rungs = climbed(delivered)
-        assert verdicts(rungs) == up_to("list_bucket", excess="passed")
+        assert verdicts(rungs) == up_to("list_bucket")
         assert "another account" in rungs["list_bucket"].cause
 
     def test_requester_pays_is_called_that(self, delivered: ClientUnderTest, climbed: ClimbOf) -> None:
         delivered.account.set_requester_pays()
         rungs = climbed(delivered)
-        assert verdicts(rungs) == up_to("list_bucket", excess="passed")
+        assert verdicts(rungs) == up_to("list_bucket")
         assert "Requester Pays" in rungs["list_bucket"].remedy
 
     @pytest.mark.parametrize(
@@ -302,6 +303,45 @@ class TestExcess:
         rungs = climbed(delivered)
         assert verdicts(rungs) == {**dict.fromkeys(CODES, "passed"), "excess": "warning"}
         assert told in rungs["excess"].told
+
+    @pytest.mark.parametrize("prefixes", [["", "exports/*"], ["*"]])
+    def test_an_empty_prefix_is_outside_the_prefix_too(
+        self, delivered: ClientUnderTest, climbed: ClimbOf, prefixes: list[str]
+    ) -> None:
+        needed = permission_policy("aws", delivered.account.bucket, "exports/")["Statement"]
+        needed[0]["Condition"] = {"StringLike": {"s3:prefix": prefixes}}
+        trust = trust_of(delivered, {"StringEquals": {"sts:ExternalId": delivered.connection.external_id}})
+        delivered.account.put_role(trust, policy(*needed))
+        rungs = climbed(delivered)
+        assert verdicts(rungs) == {**dict.fromkeys(CODES, "passed"), "excess": "warning"}
+        assert "outside the prefix" in rungs["excess"].told
+        assert "buckets" not in rungs["excess"].told
+
+    @pytest.mark.parametrize(
+        "entered", [{"bucket": "no-such-bucket-at-all"}, {"region": "us-west-2"}, {"bucket_owner": "1" * 12}]
+    )
+    def test_what_s3_does_not_answer_for_was_not_tested(
+        self, delivered: ClientUnderTest, climbed: ClimbOf, entered: dict[str, str]
+    ) -> None:
+        connection_of(delivered, **entered)
+        rung = climbed(delivered)["excess"]
+        assert rung.verdict == "skipped"
+        assert "Not tested: to list the bucket outside the prefix." in rung.told
+        assert "account's buckets" not in rung.told, "that was refused"
+
+    def test_what_is_refused_to_all_who_do_not_pay_tells_nothing_of_the_role(
+        self, delivered: ClientUnderTest, climbed: ClimbOf
+    ) -> None:
+        delivered.account.set_requester_pays()
+        rung = climbed(delivered)["excess"]
+        assert (rung.verdict, "outside the prefix" in rung.told) == ("skipped", True)
+
+    def test_another_answer_than_a_refusal_is_none(
+        self, delivered: ClientUnderTest, climbed: ClimbOf, wire: FaultyAws
+    ) -> None:
+        wire.ever["ListBuckets"] = answering(400, "AuthorizationHeaderMalformed")
+        rung = climbed(delivered)["excess"]
+        assert (rung.verdict, "Not tested: to list the account's buckets." in rung.told) == ("skipped", True)
 
     def test_only_harmless_reads_are_tried(
         self, delivered: ClientUnderTest, climbed: ClimbOf, aws: SimulatedAws

@@ -13,14 +13,17 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from ingestion import own_account, tasks
+from ingestion.access.check import run_access_check
 from ingestion.admin.connection_home import BEGUN_AFTER
 from ingestion.admin.connection_now import now
-from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction
+from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction, Worker
 from ingestion.own_account import account_by_identity
+from ingestion.queueing import queue_discovery
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz, new_client
 from tests.faulty_s3 import Answer, FaultyAws, Wire, stall
 from tests.processes import python
+from tests.refusing_s3 import refusing
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -235,6 +238,40 @@ def test_a_check_that_nobody_begins_may_be_asked_for_again(client: ClientUnderTe
     do(browser, client, "verify")
     run_queue()
     assert AccessCheck.objects.get().outcome == "PASSED"
+
+
+def test_a_check_that_broke_off_is_told_beside_the_older_one_that_counts(client: ClientUnderTest) -> None:
+    browser = browser_of("onboarder")
+    run_access_check(client.connection.pk, "anna")
+    assert "broke off" not in home(browser, client)
+    with refusing({KEY: ("SlowDown", "Please reduce your request rate.")}):
+        run_access_check(client.connection.pk, "anna")
+    text = home(browser, client)
+    assert "Access works, and nothing beyond" in text
+    assert "The last check broke off" in text
+    assert "Please reduce your request rate." in text
+    AccessCheck.objects.create(
+        connection=client.connection, actor="x", outcome="CRASHED", ended_at=timezone.now()
+    )
+    assert "No worker began it." in home(browser, client)
+
+
+@pytest.mark.parametrize(("what", "part"), [("verify", "ladder"), ("discover", "now")])
+def test_what_waits_says_that_no_worker_takes_it_or_what_is_before_it(
+    client: ClientUnderTest, what: str, part: str
+) -> None:
+    run_access_check(client.connection.pk, "anna")
+    browser = browser_of("onboarder")
+    for number in (-1, -2):
+        queue_discovery(number)
+    do(browser, client, what)
+    assert "No worker takes tasks" in text_of(browser, client, part)
+    Worker.objects.create(name="w", seen_at=timezone.now(), begun_at=timezone.now())
+    text = text_of(browser, client, part)
+    assert "No worker takes tasks" not in text
+    assert "It waits behind 2 tasks." in text
+    OrmQ.objects.first().delete()
+    assert "It waits behind 1 task." in text_of(browser, client, part)
 
 
 def test_only_a_post_does_anything(client: ClientUnderTest) -> None:

@@ -143,6 +143,27 @@ def test_a_shell_hands_the_cli_exactly_the_policies(connection: ClientConnection
     assert get[:4] == ["iam", "get-role", "--role-name", name]
 
 
+@pytest.mark.parametrize("fails", ["create-role", "put-role-policy"])
+def test_no_line_is_run_after_one_that_failed(fails: str, tmp_path: Path) -> None:
+    fake, seen = tmp_path / "aws", tmp_path / "seen"
+    fake.write_text(f'#!/bin/sh\necho "$2" >> {shlex.quote(str(seen))}\n[ "$2" != {fails} ]\n')
+    fake.chmod(0o755)
+    script = texts(a_connection())["aws-cli"]
+    done = subprocess.run(["sh", "-c", script], check=False, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert done.returncode != 0
+    assert seen.read_text().split()[-1] == fails
+
+
+def test_two_connections_of_one_account_never_make_the_same_role() -> None:
+    first, second = (texts(a_connection(role_arn="", pk=number)) for number in (7, 8))
+    for name in ("cloudformation", "aws-cli", "client-page"):
+        assert "kcx-read-c7" in first[name]
+        assert "kcx-read-c7" not in second[name]
+    labels = [re.findall(r'^(?:resource|output) .*"(.*)"', one["terraform"], re.M) for one in (first, second)]
+    assert len(labels[0]) == len(labels[1]) == 3
+    assert not set(labels[0]) & set(labels[1]), "both may stand in one module"
+
+
 @every_case
 def test_the_page_holds_both_policies_and_no_value_gets_out_of_its_code(connection: ClientConnection) -> None:
     place, trust, permission = code_blocks(texts(connection)["client-page"])
@@ -188,7 +209,7 @@ def test_without_an_account_of_its_own_kcx_says_so(settings: Any, monkeypatch: p
 
 
 def expected_role(connection: ClientConnection) -> tuple[str, str]:
-    return ("/finops/", "kcx") if connection.role_arn else ("/", "kcx-read")
+    return ("/finops/", "kcx") if connection.role_arn else ("/", "kcx-read-c7")
 
 
 def heredoc(text: str) -> str:
@@ -207,7 +228,7 @@ def calls_by_a_shell(script: str, folder: Path) -> list[list[str]]:
         f'printf "\\1\\0" >> {shlex.quote(str(seen))}\n'
     )
     fake.chmod(0o755)
-    subprocess.run(["sh", "-e", "-c", script], check=True, env={"PATH": f"{folder}:/usr/bin:/bin"})
+    subprocess.run(["sh", "-c", script], check=True, env={"PATH": f"{folder}:/usr/bin:/bin"})
     calls = seen.read_text().split("\1\0")[:-1]
     return [call.split("\0")[:-1] for call in calls]
 
