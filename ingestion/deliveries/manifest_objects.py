@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingestion.access.refusal import can_read_others
 from ingestion.deadline import ask
-from ingestion.errors import ObjectChanged, ObjectGone
+from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone
 from ingestion.layouts.errors import BadManifest
 from ingestion.layouts.keys import KeyFacts
 from ingestion.layouts.manifests import MAX_BYTES, Manifest, parse_manifest
@@ -36,7 +37,13 @@ class Bucket:
         self._access = access
 
     def manifest(self, listed: ListedManifest) -> Manifest:
-        """The manifest's contents. Raises BadManifest, or ObjectChanged where it was overwritten since."""
+        """The manifest's contents.
+
+        Raises BadManifest, ArchivedObject, or ObjectChanged where it was overwritten since.
+        """
+        if listed.file.is_archived:
+            sentence = f"{listed.file.key} is in the storage class {listed.file.storage_class}"
+            raise ArchivedObject(f"{sentence}, and the client must restore it.")
         if listed.file.size > MAX_BYTES:
             raise BadManifest(f"The manifest has {listed.file.size:,} bytes, more than {MAX_BYTES:,}.")
         return parse_manifest(self._read(listed.file))
@@ -60,6 +67,10 @@ class Bucket:
         except (ObjectChanged, ObjectGone, pa.ArrowInvalid):
             return True
         return "UPDATING" in table.column("status").to_pylist()
+
+    def can_read_others(self, refused: AccessError) -> bool:
+        """After a refusal: can any file that is registered be read?"""
+        return can_read_others(self._s3, self._access, refused)
 
     def holds(self, key: str, etag: str) -> bool:
         """Is this version of the object still there?"""
