@@ -8,7 +8,6 @@ from functools import partial
 from django.db import transaction
 
 from ingestion.deliveries.entering import (
-    BEING_DELIVERED,
     UNREAD,
     enter,
     hold_back,
@@ -17,7 +16,7 @@ from ingestion.deliveries.entering import (
     never_load,
     overtake_older,
 )
-from ingestion.deliveries.manifest_objects import Bucket, ListedManifest
+from ingestion.deliveries.manifest_objects import BEING_DELIVERED, Bucket, ListedManifest
 from ingestion.deliveries.unread import Unread
 from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone, TransientError
 from ingestion.exports import learn
@@ -172,9 +171,7 @@ class ManifestDeliveries:
         if newer:
             return f"Data newer than its manifest, {BEING_DELIVERED}: {newer[0]}"
         status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
-        if listed.facts.mode is Mode.ATHENA and status and self._bucket.is_updating(status):
-            return f"Athena's status file says UPDATING: {BEING_DELIVERED}."
-        return ""
+        return self._bucket.why_updating(status) if listed.facts.mode is Mode.ATHENA and status else ""
 
 
 def _newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:

@@ -12,8 +12,6 @@ from ingestion.pipeline.update_registry import skip_older
 from ingestion.publish import LIVE, OPEN, overtake
 
 Status = Delivery.Status
-# In the reasons of what is most often whole at the next look.
-BEING_DELIVERED = "AWS is delivering"
 # The snapshot id of a delivery whose manifest could not be read yet: before all that AWS writes.
 UNREAD = ""
 NOT_LOADED = "Older than the current delivery when it was found: not loaded."

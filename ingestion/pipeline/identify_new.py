@@ -107,7 +107,7 @@ class NewFiles:
         self._replaced.update(versions.values())
         if item.facts.kind is Kind.MANIFEST and item.facts.is_billing:
             self.manifests.append(ListedManifest(item.file, item.facts))
-        elif item.facts.kind is Kind.STATUS and item.file.size:
+        elif item.facts.kind is Kind.STATUS and item.file.size and item.file.key.endswith(".parquet"):
             self.athena_status[item.facts.root, item.facts.name] = item.file
 
     def _registered(self, objects: Sequence[_Object]) -> dict[tuple[str, str], SourceFile]:
