@@ -102,6 +102,8 @@ class NewFiles:
         self.found.counts["key with NUL" if item.has_nul else kind] += 1
 
     def _note(self, item: _Object) -> None:
+        if item.has_nul:
+            return
         versions = self._unseen.pop(item.file.key, {})
         versions.pop(item.file.etag, None)
         self._replaced.update(versions.values())
