@@ -193,7 +193,7 @@ class ClockSkew(AccessError):
     next_action = "Set the clock of KCX's own host; this is no fault of the client's."
 
 
-class ArchivedObject(AccessError):
+class ArchivedObject(IngestionError):
     """The object is in an archive storage class and cannot be read until it is restored."""
 
     code = "archived_object"

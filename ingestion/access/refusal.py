@@ -10,7 +10,7 @@ from django.db import transaction
 from ingestion.access.state import refused_codes
 from ingestion.access_errors import ExplicitDeny, ForeignBucket, RequesterPays
 from ingestion.deadline import Pace
-from ingestion.errors import AccessDenied, AccessError, ArchivedObject, IngestionError, KmsDenied, TooSlow
+from ingestion.errors import AccessDenied, AccessError, IngestionError, KmsDenied, TooSlow
 from ingestion.models import ClientConnection, Export, SourceFile
 from ingestion.pipeline.assume_role import RoleAccess
 from ingestion.pipeline.update_registry import retry_now
@@ -70,8 +70,8 @@ def look_again(s3: "S3Client", connection: ClientConnection, access: RoleAccess)
 @transaction.atomic
 def go_on(connection_id: int) -> None:
     """Loads go on, and what was refused before is tried again."""
-    codes = AccessError.codes() - {ArchivedObject.code}
-    retry_now(SourceFile.objects.filter(connection=connection_id, status=Status.FAILED, error_code__in=codes))
+    refused = {"status": Status.FAILED, "error_code__in": AccessError.codes()}
+    retry_now(SourceFile.objects.filter(connection=connection_id, **refused))
     ClientConnection.objects.filter(pk=connection_id).update(reads_refused_at=None)
 
 
@@ -113,6 +113,11 @@ def refused_everywhere(
         else:
             return None
     return refused
+
+
+def can_read_others(s3: "S3Client", access: RoleAccess, refused: AccessError) -> bool:
+    """After a refusal of what is not registered: can a file of the connection be read?"""
+    return refused_everywhere(s3, access, _sample(access.connection_id), refused) is None
 
 
 def _sample(connection_id: int, without: int = 0) -> Iterator[str]:

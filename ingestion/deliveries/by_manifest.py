@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 
 from ingestion.deliveries.entering import (
-    BEING_DELIVERED,
+    UNREAD,
     enter,
     hold_back,
     leave_out_older,
@@ -15,8 +16,9 @@ from ingestion.deliveries.entering import (
     never_load,
     overtake_older,
 )
-from ingestion.deliveries.manifest_objects import Bucket, ListedManifest
-from ingestion.errors import ObjectChanged, ObjectGone
+from ingestion.deliveries.manifest_objects import BEING_DELIVERED, Bucket, ListedManifest
+from ingestion.deliveries.unread import Unread
+from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone, TransientError
 from ingestion.exports import learn
 from ingestion.layouts.errors import BadManifest
 from ingestion.layouts.keys import Mode, Scope, classify
@@ -47,7 +49,9 @@ class ManifestDeliveries:
         known = Delivery.objects.filter(scope__export__connection=new_files.connection).exclude(
             manifest_key=""
         )
-        versions = known.values_list("manifest_key", "manifest_etag", "delivered_at")
+        self._unread = Unread(bucket.can_read_others)
+        read = known.exclude(status=Delivery.Status.INCOMPLETE, snapshot_id=UNREAD)
+        versions = read.values_list("manifest_key", "manifest_etag", "delivered_at")
         self._known: set[Version] = set(versions)
         self._to_look_at_again: dict[Version, int] = {
             (key, etag, when): pk
@@ -60,13 +64,17 @@ class ManifestDeliveries:
         )
 
     def observe(self) -> None:
-        """First what is current in each billing period, then the snapshots beside it."""
+        """First what is current in each billing period, then the snapshots beside it.
+
+        Raises, once every manifest was tried, what stood in the way of some and passes by itself.
+        """
         manifests = self._new_files.manifests
         for listed in _newest_per_period(manifests):
             self._observe(listed, self._new_files.exports.of(listed.facts))
         for listed in manifests:
             if listed.facts.scope is Scope.SNAPSHOT:
                 self._observe_snapshot(listed, self._new_files.exports.of(listed.facts))
+        self._unread.settle(partial(self._enter_unread, UNREAD))
 
     def want_older(self, delivery: Delivery) -> None:
         """Want the files of a delivery that was left out when it was found; its status stays.
@@ -83,23 +91,24 @@ class ManifestDeliveries:
             self._want(delivery, present)
 
     def _observe(self, listed: ListedManifest, export: Export) -> None:
+        if export.decision != Export.Decision.IGNORE and (contents := self._contents(listed, export)):
+            self._settle(listed, export, contents)
+
+    def _contents(self, listed: ListedManifest, export: Export) -> _Contents | None:
+        """None where the delivery is settled, or its manifest cannot be read."""
         version = (listed.file.key, listed.file.etag, listed.file.last_modified)
-        if export.decision == Export.Decision.IGNORE:
-            return
         if version in self._to_look_at_again:
             delivery = Delivery.objects.get(pk=self._to_look_at_again[version])
-            contents = _Contents(delivery.snapshot_id, tuple(delivery.listed_keys or ()))
-        elif version in self._known:
-            return
-        else:
-            try:
-                contents = self._read(listed, export)
-            except (ObjectChanged, ObjectGone):
-                return  # overwritten since it was listed: the next discovery reads it
-            except BadManifest as error:
-                self._enter_unreadable(listed, export, error)
-                return
-        self._settle(listed, export, contents)
+            return _Contents(delivery.snapshot_id, tuple(delivery.listed_keys or ()))
+        try:
+            return None if version in self._known else self._read(listed, export)
+        except (ObjectChanged, ObjectGone):
+            return None  # overwritten since it was listed: the next discovery reads it
+        except BadManifest as error:
+            self._enter_unread(f"unreadable {listed.file.etag}", listed, export, str(error))
+        except (TransientError, AccessError, ArchivedObject) as error:
+            self._unread.note(listed, export, error)
+        return None
 
     def _observe_snapshot(self, listed: ListedManifest, export: Export) -> None:
         """A delivery of its own where all history is loaded; else a note that it was there."""
@@ -113,21 +122,22 @@ class ManifestDeliveries:
             scope__export=export,
             scope__billing_period_start=facts.period_start,
             delivered_at__gt=listed.file.last_modified,
-        )
+        ).exclude(snapshot_id=UNREAD)
         if newer.exists():
             with transaction.atomic():
                 never_load(enter(listed, export, str(facts.snapshot_id), None))
 
     def _read(self, listed: ListedManifest, export: Export) -> _Contents:
         manifest = self._bucket.manifest(listed)
+        self._unread.others_read = True
         learn(export, manifest)
         return _Contents(manifest.snapshot_id, manifest.data_keys)
 
-    def _enter_unreadable(self, listed: ListedManifest, export: Export, error: BadManifest) -> None:
+    def _enter_unread(self, snapshot_id: str, listed: ListedManifest, export: Export, reason: str) -> None:
         with transaction.atomic():
-            delivery = enter(listed, export, f"unreadable {listed.file.etag}", None)
+            delivery = enter(listed, export, snapshot_id, None)
             overtake_older(delivery)
-            hold_back(delivery, str(error))
+            hold_back(delivery, reason)
 
     def _settle(self, listed: ListedManifest, export: Export, contents: _Contents) -> None:
         """Compare with the bucket as it is now, link the files, want them, leave out older ones."""
@@ -161,9 +171,7 @@ class ManifestDeliveries:
         if newer:
             return f"Data newer than its manifest, {BEING_DELIVERED}: {newer[0]}"
         status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
-        if listed.facts.mode is Mode.ATHENA and status and self._bucket.is_updating(status):
-            return f"Athena's status file says UPDATING: {BEING_DELIVERED}."
-        return ""
+        return self._bucket.why_updating(status) if listed.facts.mode is Mode.ATHENA and status else ""
 
 
 def _newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:

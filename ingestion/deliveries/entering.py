@@ -12,14 +12,24 @@ from ingestion.pipeline.update_registry import skip_older
 from ingestion.publish import LIVE, OPEN, overtake
 
 Status = Delivery.Status
-# In the reasons of what is most often whole at the next look.
-BEING_DELIVERED = "AWS is delivering"
+# The snapshot id of a delivery whose manifest could not be read yet: before all that AWS writes.
+UNREAD = ""
 NOT_LOADED = "Older than the current delivery when it was found: not loaded."
 
 
 def enter(listed: ListedManifest, export: Export, snapshot_id: str, keys: Iterable[str] | None) -> Delivery:
-    """The delivery of this version of a manifest, made if new; its scope is locked. In a transaction."""
+    """The delivery of this version of a manifest, made if new; its scope is locked. In a transaction.
+
+    One that was entered as UNREAD takes this snapshot id, unless another manifest told of the same delivery.
+    """
     scope = locked_scope(export, listed.facts.period_start)
+    same_time = Delivery.objects.filter(scope=scope, delivered_at=listed.file.last_modified)
+    if not same_time.filter(snapshot_id=snapshot_id).exists():
+        unread = same_time.filter(
+            snapshot_id=UNREAD, manifest_key=listed.file.key, manifest_etag=listed.file.etag, status__in=OPEN
+        )
+        listed_keys = None if keys is None else list(keys)
+        unread.update(snapshot_id=snapshot_id, listed_keys=listed_keys, status=Status.PENDING, reason="")
     delivery, _ = Delivery.objects.get_or_create(
         scope=scope,
         delivered_at=listed.file.last_modified,
@@ -42,7 +52,8 @@ def locked_scope(export: Export, period: date | None) -> DeliveryScope:
 def hold_back(delivery: Delivery, reason: str) -> None:
     """INCOMPLETE, unless it was published or overtaken meanwhile. In a transaction."""
     open_one = Delivery.objects.filter(pk=delivery.pk, status__in=OPEN)
-    open_one.update(status=Status.INCOMPLETE, reason=reason)
+    changed = open_one.exclude(status=Status.INCOMPLETE, reason=reason)
+    changed.update(status=Status.INCOMPLETE, reason=reason)
 
 
 def never_load(delivery: Delivery) -> None:

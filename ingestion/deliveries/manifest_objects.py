@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingestion.access.refusal import can_read_others
 from ingestion.deadline import ask
-from ingestion.errors import ObjectChanged, ObjectGone
+from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone
 from ingestion.layouts.errors import BadManifest
 from ingestion.layouts.keys import KeyFacts
 from ingestion.layouts.manifests import MAX_BYTES, Manifest, parse_manifest
@@ -18,6 +19,14 @@ from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+# AWS's has one row.
+MAX_STATUS_BYTES = 2**20
+UPDATING = "UPDATING"
+# In the reasons of what is most often whole at the next look.
+BEING_DELIVERED = "AWS is delivering"
+# What pyarrow says of a damaged or encrypted file depends on where the damage is.
+UNREADABLE_PARQUET = (pa.ArrowException, OSError, KeyError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,13 @@ class Bucket:
         self._access = access
 
     def manifest(self, listed: ListedManifest) -> Manifest:
-        """The manifest's contents. Raises BadManifest, or ObjectChanged where it was overwritten since."""
+        """The manifest's contents.
+
+        Raises BadManifest, ArchivedObject, or ObjectChanged where it was overwritten since.
+        """
+        if listed.file.is_archived:
+            sentence = f"{listed.file.key} is in the storage class {listed.file.storage_class}"
+            raise ArchivedObject(f"{sentence}, and the client must restore it.")
         if listed.file.size > MAX_BYTES:
             raise BadManifest(f"The manifest has {listed.file.size:,} bytes, more than {MAX_BYTES:,}.")
         return parse_manifest(self._read(listed.file))
@@ -53,13 +68,27 @@ class Bucket:
         pages = list_files(self._s3, self._access, common)
         return {file.key: file for page in pages for file in page if file.key in wanted}
 
-    def is_updating(self, status: RemoteFile) -> bool:
-        """Does Athena's status file say that AWS is writing? True, too, where it changes under the reader."""
+    def why_updating(self, status: RemoteFile) -> str:
+        """Why AWS is writing, or may be, as far as Athena's status file tells; '' where it does not.
+
+        One that cannot be read, whatever the reason, does not tell that AWS is done.
+        """
+        unreadable = f"Athena's status file cannot be read, so AWS may be writing: {status.key}"
+        if status.size > MAX_STATUS_BYTES:
+            return f"{unreadable} has {status.size:,} bytes, more than {MAX_STATUS_BYTES:,}."
         try:
-            table = pq.read_table(pa.BufferReader(self._read(status)), columns=["status"])
-        except (ObjectChanged, ObjectGone, pa.ArrowInvalid):
-            return True
-        return "UPDATING" in table.column("status").to_pylist()
+            found = _statuses(self._read(status))
+        except (ObjectChanged, ObjectGone):
+            found = [UPDATING]
+        except (AccessError, ArchivedObject) as error:
+            return f"{unreadable}. {error}"
+        except UNREADABLE_PARQUET:
+            return f"{unreadable} is no Parquet file with a column `status`."
+        return f"Athena's status file says {UPDATING}: {BEING_DELIVERED}." if UPDATING in found else ""
+
+    def can_read_others(self, refused: AccessError) -> bool:
+        """After a refusal: can any file that is registered be read?"""
+        return can_read_others(self._s3, self._access, refused)
 
     def holds(self, key: str, etag: str) -> bool:
         """Is this version of the object still there?"""
@@ -78,6 +107,11 @@ class Bucket:
         pinned = PinnedObject(self._access.bucket, file.key, file.etag, file.size, self._access.owner)
         with ObjectReader(self._s3, pinned) as reader:
             return reader.read()
+
+
+def _statuses(parquet: bytes) -> list[object]:
+    table = pq.read_table(pa.BufferReader(parquet), columns=["status"])
+    return list(table.column("status").to_pylist())
 
 
 def _common_start(first: str, last: str) -> str:

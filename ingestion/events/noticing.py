@@ -8,7 +8,7 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from ingestion.cadence import export_cadences
-from ingestion.deliveries.entering import BEING_DELIVERED
+from ingestion.deliveries.manifest_objects import BEING_DELIVERED
 from ingestion.events.facts import delivery_incomplete, delivery_late
 from ingestion.models import Delivery, Event, Export
 

@@ -11,6 +11,8 @@ from ingestion.layouts.segments import REPORT_NAME, Period, dates_folder, ends_i
 STATUS_FOLDER = "cost_and_usage_data_status"
 MANIFEST = "-Manifest.json"
 HELPERS = ("-RedshiftCommands.sql", "-RedshiftManifest.json", "-create-table.sql")
+# A delivery's row has room for so long an id; AWS's have 36 characters at most.
+LONGEST_ASSEMBLY = 256
 YEAR = re.compile(r"year=([0-9]{4})")
 MONTH = re.compile(r"month=(0?[1-9]|1[0-2])")
 DBR = re.compile(
@@ -114,7 +116,7 @@ def _in_dates(segments: Sequence[str], folders: int) -> KeyFacts | None:
 
 
 def _dated(segments: Sequence[str], folders: int) -> KeyFacts | None:
-    if len(segments) < folders + 2 or not all(segments[-folders:]):
+    if len(segments) < folders + 2 or not all(segments[-folders:]) or len(segments[-2]) > LONGEST_ASSEMBLY:
         return None
     name, period = segments[-folders - 2], dates_folder(segments[-folders - 1])
     if period is None or not _is_name(name):

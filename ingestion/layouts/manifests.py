@@ -14,7 +14,7 @@ from ingestion.layouts.segments import Period, month
 MAX_BYTES = 16 * 1024**2
 COMPRESSIONS = {"GZIP", "ZIP", "Parquet"}
 MIDNIGHT = re.compile(r"([0-9]{4})([0-9]{2})[0-9]{2}T000000\.000Z")
-EXPORT_ARN = re.compile(r"arn:aws[-a-z0-9]*:bcm-data-exports:[-a-z0-9]*:([0-9]+):export/[^/]+")
+EXPORT_ARN = re.compile(r"arn:aws[-a-z0-9]*:bcm-data-exports:[-a-z0-9]*:([0-9]{1,20}):export/[^/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _legacy(fields: dict[str, Any]) -> Manifest:
         data_keys=_distinct([_bare_key(value) for value in _list(fields, "reportKeys")], "reportKeys"),
         columns=tuple(_legacy_column(entry, compression) for entry in _list(fields, "columns")),
         bucket=_text(fields.get("bucket"), "bucket"),
-        account=_matching(r"[0-9]+", fields.get("account"), "account")[0],
+        account=_matching(r"[0-9]{1,20}", fields.get("account"), "account")[0],
         period_start=period.start,
         period_end=period.end,
         report_name=_text(fields.get("reportName"), "reportName"),

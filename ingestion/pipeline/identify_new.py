@@ -102,12 +102,14 @@ class NewFiles:
         self.found.counts["key with NUL" if item.has_nul else kind] += 1
 
     def _note(self, item: _Object) -> None:
+        if item.has_nul:
+            return
         versions = self._unseen.pop(item.file.key, {})
         versions.pop(item.file.etag, None)
         self._replaced.update(versions.values())
         if item.facts.kind is Kind.MANIFEST and item.facts.is_billing:
             self.manifests.append(ListedManifest(item.file, item.facts))
-        elif item.facts.kind is Kind.STATUS and item.file.size:
+        elif item.facts.kind is Kind.STATUS and item.file.size and item.file.key.endswith(".parquet"):
             self.athena_status[item.facts.root, item.facts.name] = item.file
 
     def _registered(self, objects: Sequence[_Object]) -> dict[tuple[str, str], SourceFile]:

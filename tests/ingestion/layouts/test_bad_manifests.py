@@ -1,16 +1,24 @@
 """Manifests of shapes AWS never wrote: each is refused, by the name of its field."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingestion.deliveries.entering import enter
+from ingestion.deliveries.manifest_objects import ListedManifest
 from ingestion.errors import IngestionError
+from ingestion.exports import learn
 from ingestion.layouts.errors import BadManifest
+from ingestion.layouts.keys import classify
 from ingestion.layouts.manifests import MAX_BYTES, parse_manifest
-from tests.ingestion.layouts.manifest_bodies import MISSING, data_export, legacy
+from ingestion.pipeline.list_files import RemoteFile
+from tests.ingestion.layouts.manifest_bodies import ARN, MISSING, data_export, legacy
+from tests.ingestion.registered import a_connection, an_export
 
 
 def test_a_bad_manifest_is_an_error_of_the_one_tree_that_no_retry_mends() -> None:
@@ -26,6 +34,7 @@ def test_a_bad_manifest_is_an_error_of_the_one_tree_that_no_retry_mends() -> Non
         ("assemblyId", "a\0b"),
         ("account", "payer"),
         ("account", 121212121212),
+        ("account", "1" * 21),
         ("columns", {"identity": "LineItemId"}),
         ("columns", ["identity/LineItemId"]),
         ("columns", [{"name": "LineItemId"}]),
@@ -58,6 +67,7 @@ def test_a_legacy_manifest_of_unknown_shape_is_refused_by_the_field(field: str, 
     [
         ("executionId", 7),
         ("exportArn", None),
+        ("exportArn", ARN.replace("111122223333", "1" * 21)),
         ("exportArn", "arn:aws:cur:us-east-1:111122223333:definition/r"),
         ("columns", MISSING),
         ("columns", [["BilledCost", "double"]]),
@@ -112,12 +122,30 @@ JSON = st.recursive(
 )
 
 
+LONG = st.builds(str.__mul__, st.text(min_size=1, max_size=3), st.integers(1, 300))
+VALUES = JSON | LONG | st.text("0123456789", min_size=18, max_size=30)
+LISTED = ListedManifest(
+    RemoteFile("r/20231201-20240101/r-Manifest.json", '"m"', 1, datetime(2026, 3, 1, tzinfo=UTC), "STANDARD"),
+    classify("r/20231201-20240101/r-Manifest.json"),
+)
+
+
+@pytest.mark.django_db
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([legacy, data_export]), st.data())
-def test_any_value_in_any_field_is_read_or_refused_but_nothing_else(build: Any, data: st.DataObject) -> None:
+def test_any_value_in_any_field_is_read_and_stored_or_refused_but_nothing_else(
+    build: Any, data: st.DataObject
+) -> None:
     field = data.draw(st.sampled_from(sorted(json.loads(build()))))
     told = field
     try:
-        parse_manifest(build(**{field: data.draw(JSON)}))
+        manifest = parse_manifest(build(**{field: data.draw(VALUES)}))
     except BadManifest as refused:
         told = str(refused)
+    else:
+        with transaction.atomic():
+            export = an_export(a_connection())
+            learn(export, manifest)
+            enter(LISTED, export, manifest.snapshot_id, manifest.data_keys)
+            transaction.set_rollback(True)
     assert field in told

@@ -84,14 +84,14 @@ RULES = [  # (family, kind, mode, scope, regex) - first match wins
         "manifest",
         "create_new",
         "snapshot",
-        rf"^{ROOT}(?P<name>{NAME_LEG})/{DATES}/(?P<assembly>[^/]+)/(?P=name)-Manifest\.json$",
+        rf"^{ROOT}(?P<name>{NAME_LEG})/{DATES}/(?P<assembly>[^/]{{1,256}})/(?P=name)-Manifest\.json$",
     ),
     (
         "legacy_cur",
         "data",
         "create_new",
         None,
-        rf"^{ROOT}(?P<name>{NAME_LEG})/{DATES}/(?P<assembly>[^/]+)/(?P=name)-(?P<part>\d+)\.{FMT}$",
+        rf"^{ROOT}(?P<name>{NAME_LEG})/{DATES}/(?P<assembly>[^/]{{1,256}})/(?P=name)-(?P<part>\d+)\.{FMT}$",
     ),
     (
         "legacy_cur",
@@ -119,7 +119,7 @@ RULES = [  # (family, kind, mode, scope, regex) - first match wins
         "unlisted",
         None,
         None,
-        rf"^{ROOT}(?P<name>{NAME_LEG})/{DATES}/(?:(?P<assembly>[^/]+)/)?[^/]+\.{FMT}$",
+        rf"^{ROOT}(?P<name>{NAME_LEG})/{DATES}/(?:(?P<assembly>[^/]{{1,256}})/)?[^/]+\.{FMT}$",
     ),
     # ---- DBR and account-level legacy reports -------------------------------------------------------
     (
