@@ -119,25 +119,18 @@ class DatabaseUnavailable(TransientError):
     code = "database_unavailable"
 
 
-class DatabaseFull(DatabaseUnavailable):
-    """PostgreSQL has no space left for the rows."""
-
-    code = "database_full"
-    next_action = "Give PostgreSQL more space; KCX tries again by itself."
-
-
-class DatabaseReadOnly(DatabaseUnavailable):
-    """PostgreSQL takes no writes: a standby, or set to read-only."""
-
-    code = "database_read_only"
-    next_action = "Point DATABASE_URL at the primary, or let it take writes; KCX tries again by itself."
-
-
 class OutOfMemory(TransientError):
     """The worker reached its memory limit (KCX_WORKER_MEMORY_MB) while it loaded the file."""
 
     code = "out_of_memory"
     next_action = "Raise the limit, or run fewer processes beside it; KCX tries again by itself."
+
+
+class TimeLimit(TransientError):
+    """The load took longer than a task may (KCX_TASK_TIMEOUT_SECONDS)."""
+
+    code = "time_limit"
+    next_action = "Raise the limit if this file needs longer; KCX tries again by itself."
 
 
 class WorkerCrashed(TransientError):

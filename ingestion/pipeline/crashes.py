@@ -1,11 +1,12 @@
-"""What dead workers left behind: their attempts are closed, and counted on the file."""
+"""Attempts whose load could not tell how it ended: they are closed, and counted on the file."""
 
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
-from ingestion.errors import WorkerCrashed
+from ingestion.errors import IngestionError, WorkerCrashed
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline.retry import pause
-from ingestion.pipeline.update_registry import locked
+from ingestion.pipeline.update_registry import locked, record_failure
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
@@ -15,7 +16,9 @@ CRASHES_IN_A_ROW = 3
 CRASHED = {
     "outcome": Outcome.CRASHED,
     "error_code": WorkerCrashed.code,
-    "error_message": "The worker died, or lost its database session, during the load.",
+    "error_message": (
+        "The worker died, lost its database session, or could not write down how the load ended."
+    ),
     "next_action": WorkerCrashed.next_action,
 }
 
@@ -36,8 +39,8 @@ def record_crash(attempt: LoadAttempt) -> bool:
 
     In a transaction: holding the file's lock is what proves that no worker loads it.
     """
-    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
-    if file is None or not LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).exists():
+    file = _still_open(attempt)
+    if file is None:
         return False
     LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **CRASHED)
     file.queued_at = None
@@ -50,3 +53,27 @@ def record_crash(attempt: LoadAttempt) -> bool:
             file.error_message = f"The worker died, or lost its session, in {file.failures} loads in a row."
     file.save()
     return True
+
+
+def record_afterwards(attempt: LoadAttempt, error: IngestionError) -> bool:
+    """Record the failure of a load whose own transaction could not; False where this one cannot either.
+
+    What had filled the disk may be gone with the load's rows. Where the session itself is lost nothing is
+    known of how the load ended: that is the sweep's to close.
+    """
+    if not connection.is_usable():
+        return False
+    try:
+        with transaction.atomic():
+            if file := _still_open(attempt):
+                record_failure(file, attempt, error)
+    except (DatabaseError, InterfaceError):
+        return False
+    return file is not None
+
+
+def _still_open(attempt: LoadAttempt) -> SourceFile | None:
+    """The file, locked, of a running attempt that nobody loads; None where it is loaded, or was closed."""
+    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
+    running = LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING)
+    return file if file and running.exists() else None

@@ -10,7 +10,7 @@ from ingestion.models import LoadAttempt
 from tests.crash.cases import ON_THE_WIRE, Case, Fault
 
 Outcome = LoadAttempt.Outcome
-TOLD = "The worker died, or lost its database session, during the load."
+TOLD = "The worker died, lost its database session, or could not write down how the load ended."
 OF_THE_WIRE = {S3Unavailable.code, StreamBroken.code}
 
 

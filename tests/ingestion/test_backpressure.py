@@ -8,7 +8,8 @@ import pytest
 from django.db import connection, connections
 
 from ingestion import tasks
-from ingestion.errors import DatabaseReadOnly, DatabaseUnavailable
+from ingestion.database_errors import DatabaseFull, DatabaseReadOnly
+from ingestion.errors import DatabaseUnavailable
 from ingestion.models import LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.reruns import reprocess, retry
@@ -66,18 +67,21 @@ def assert_loads_now(client: ClientUnderTest, file: SourceFile) -> None:
 
 
 @contextmanager
-def no_space_in(table: str) -> Iterator[None]:
+def no_space_in(table: str, doing: str = "INSERT", times: int = 1000) -> Iterator[None]:
     """The server answers as it does on a full disk: a disk of the test's own would need root."""
+    execute("CREATE SEQUENCE refusals")  # a rollback does not count it back
     execute(
         "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF nextval('refusals') > {times} THEN RETURN NEW; END IF;"
         " RAISE EXCEPTION 'could not extend file \"base/1\": No space left on device'"
         " USING ERRCODE = 'disk_full'; END $$"
     )
-    execute(f"CREATE TRIGGER no_space BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()")
+    execute(f"CREATE TRIGGER no_space BEFORE {doing} ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()")
     try:
         yield
     finally:
         execute("DROP FUNCTION no_space() CASCADE")
+        execute("DROP SEQUENCE refusals")
 
 
 @contextmanager
@@ -137,6 +141,45 @@ def test_what_goes_wrong_after_the_rows_of_a_reload_leaves_the_old_ones(
     file.refresh_from_db()
     assert (file.status, file.ingested_at) == ("INGESTED", before.ingested_at)
     assert client_under_test.rows(KEY) == [["1", "2"]]
+
+
+def test_a_failure_that_the_load_itself_cannot_record_is_recorded_after_it(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_in("ingestion_sourcefile", "UPDATE", times=2):
+        attempt = run.load(file.pk, "test")
+    assert attempt
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_full")
+    assert attempt.ended_at is not None
+    file.refresh_from_db()
+    assert (file.status, file.error_code, file.failures) == ("FAILED", "database_full", 1)
+    assert client_under_test.rows(KEY) == []
+    assert_loads_now(client_under_test, file)
+
+
+def test_a_failure_that_cannot_be_recorded_at_all_is_raised_and_closed_by_the_sweep(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_in("ingestion_sourcefile", "UPDATE"), pytest.raises(DatabaseFull, match="No space left"):
+        run.load(file.pk, "test")
+    attempt = LoadAttempt.objects.get()
+    assert attempt.outcome == "RUNNING"
+    tasks.sweep()
+    attempt.refresh_from_db()
+    assert (attempt.outcome, attempt.error_code) == ("CRASHED", "worker_crashed")
+    assert "could not write down how the load ended" in attempt.error_message
+    assert_loads_now(client_under_test, file)
+
+
+def test_an_attempt_that_cannot_be_begun_leaves_the_file_as_it_was(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_in("ingestion_loadattempt"), pytest.raises(DatabaseFull, match="No space left"):
+        run.load(file.pk, "test")
+    assert not LoadAttempt.objects.exists()
+    file.refresh_from_db()
+    assert (file.status, file.failures) == ("NEW", 0)
+    assert_loads_now(client_under_test, file)
 
 
 def test_a_database_that_takes_no_writes_records_nothing_and_loses_nothing(
