@@ -19,7 +19,7 @@ from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_check import ManifestCheck
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
-from ingestion.export_views import enter_layout, refresh_of_file
+from ingestion.export_views import refresh_of_file
 from ingestion.layouts.families import Family, family_of
 from ingestion.load_session import prepare_for_load
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
@@ -135,7 +135,6 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
                 loaded = _transfer(file, attempt, ObjectReader(s3, _pinned(file, access)), progress)
                 _learn_family(file, loaded.names)
                 record_success(file, attempt, loaded)
-                enter_layout(file)
     except (Exception, TimeoutException) as error:  # noqa: BLE001  # whatever is wrong is told by the attempt
         ours = as_ours(error)
         file.refresh_from_db()  # it may have been written INGESTED, and that rolled back

@@ -11,6 +11,7 @@ from django.utils import timezone
 from billing.layouts import store_layout
 from ingestion.errors import AccessError, ArchivedObject, IngestionError
 from ingestion.events.facts import file_failed
+from ingestion.export_views import enter_layout
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
 from ingestion.pipeline.loaded import Loaded
 from ingestion.pipeline.retry import OF_THE_CONNECTION, next_retry, pause
@@ -62,6 +63,7 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
     file.next_retry_at = file.reload_requested_at = None
     file.save()
     _close(attempt, outcome=Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
+    enter_layout(file)
     write_file_receipt(file, {"parser": loaded.parser, **asdict(loaded.oddities)})
 
 

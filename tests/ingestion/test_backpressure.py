@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from ingestion import tasks
 from ingestion.database_errors import DatabaseFull, DatabaseReadOnly
 from ingestion.errors import DatabaseUnavailable
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.models import LoadAttempt, ReceiptChain, SourceFile
 from ingestion.pipeline import run
 from ingestion.reruns import reprocess, retry
 from tests.builders import ClientUnderTest, csv_gz, parquet
@@ -228,6 +231,59 @@ def test_a_dead_database_is_waited_for_by_the_sweep_too(
         tasks.sweep()
     tasks.sweep()
     until(lambda: SourceFile.objects.filter(queued_at__isnull=False).exists(), "the file is queued")
+
+
+@contextmanager
+def a_commit_that_hangs(connection_id: int) -> Iterator[None]:
+    """Another session has written the connection's last receipt, and commits once it is waited for long."""
+    ReceiptChain.objects.create(connection_id=connection_id)
+    held = Event()
+
+    def hold() -> None:
+        with transaction.atomic(using="progress"), connections["progress"].cursor() as cursor:
+            ReceiptChain.objects.using("progress").select_for_update().get(connection=connection_id)
+            held.set()
+            until(lambda: waited_for(cursor), "a load waits for the receipt")
+        connections.close_all()
+
+    thread = Thread(target=hold)
+    thread.start()
+    held.wait(60)
+    yield
+    thread.join()
+
+
+def waited_for(cursor: Any) -> bool:
+    """Somebody waits for a lock, for five times as long as a session of this test may."""
+    cursor.execute(
+        "SELECT FROM pg_locks WHERE NOT granted AND waitstart < clock_timestamp() - interval '500ms'"
+    )
+    return bool(cursor.fetchone() is not None)
+
+
+def test_a_slow_commit_elsewhere_does_not_cost_the_rows_of_a_load(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    execute("SET lock_timeout = '100ms'")
+    try:
+        with a_commit_that_hangs(file.connection_id):
+            attempt = run.load(file.pk, "test")
+    finally:
+        execute("RESET lock_timeout")
+    assert attempt
+    assert (attempt.outcome, attempt.error_message) == ("SUCCEEDED", "")
+    assert client_under_test.rows(KEY) == [["1", "2"]]
+
+
+def test_the_view_is_entered_before_the_receipt_whose_lock_is_the_last(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert_loads_now(client_under_test, file)
+    statements = [query["sql"] for query in asked]
+    view = next(n for n, sql in enumerate(statements) if "ingestion_enter_layout" in sql)
+    head = next(n for n, sql in enumerate(statements) if "ingestion_receiptchain" in sql)
+    assert view < head
 
 
 def test_the_servers_own_timeouts_do_not_end_a_load(
