@@ -3,10 +3,12 @@
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
-from ingestion.errors import IngestionError, WorkerCrashed
+from ingestion.errors import IngestionError
+from ingestion.events.facts import file_failed
 from ingestion.models import LoadAttempt, SourceFile
-from ingestion.pipeline.retry import pause
-from ingestion.pipeline.update_registry import locked, record_failure
+from ingestion.pipeline.retry import codes_before, next_action, next_retry
+from ingestion.pipeline.update_registry import hold, locked, record_failure
+from ingestion.worker_errors import WorkerCrashed
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
@@ -42,16 +44,17 @@ def record_crash(attempt: LoadAttempt) -> bool:
     file = _still_open(attempt)
     if file is None:
         return False
-    LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **CRASHED)
     file.queued_at = None
     file.failures += 1
-    if file.failures >= CRASHES_IN_A_ROW:
-        file.next_retry_at = timezone.now() + pause(file.failures)
-        if file.status in (Status.NEW, Status.FAILED):
-            file.status = Status.FAILED
-            file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
-            file.error_message = f"The worker died, or lost its session, in {file.failures} loads in a row."
+    told = CRASHED
+    if file.failures >= CRASHES_IN_A_ROW and file.status != Status.SKIPPED:
+        error = WorkerCrashed(f"The worker died, or lost its session, in {file.failures} loads in a row.")
+        again = next_retry(error, file.failures, codes_before(attempt), is_reload=False)
+        told = CRASHED | {"next_action": next_action(error, again)}
+        hold(file, error, again)
+        file_failed(file, attempt)
     file.save()
+    LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **told)
     return True
 
 

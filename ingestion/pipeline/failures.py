@@ -6,7 +6,8 @@ from django.db import DatabaseError, InterfaceError
 from django_q.exceptions import TimeoutException
 
 from ingestion.database_errors import named
-from ingestion.errors import IngestionError, OutOfMemory, TimeLimit, UnexpectedError
+from ingestion.errors import IngestionError, UnexpectedError
+from ingestion.worker_errors import OutOfMemory, TimeLimit
 
 logger = logging.getLogger(__name__)
 

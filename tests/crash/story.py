@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
-from ingestion.errors import S3Unavailable, StreamBroken, WorkerCrashed
+from ingestion.errors import S3Unavailable, StreamBroken
 from ingestion.models import LoadAttempt
+from ingestion.worker_errors import WorkerCrashed
 from tests.crash.cases import ON_THE_WIRE, Case, Fault
 
 Outcome = LoadAttempt.Outcome
