@@ -29,6 +29,12 @@ class CorruptZip(BadFileError):
     code = "corrupt_zip"
 
 
+class CutZip(CorruptZip):
+    """The zip archive does not end as one does."""
+
+    looked_at_twice = True
+
+
 class BadCsv(BadFileError):
     """The text is not well-formed CSV."""
 

@@ -55,7 +55,8 @@ def next_retry(
         return None
     if isinstance(error, MayBeTheFile) and _in_a_row(before) + 1 >= error.most:
         return None
-    if error.transient or isinstance(error, OF_THE_CONNECTION) or (error.looked_at_twice and failures == 1):
+    looked_at_again = error.looked_at_twice and error.code not in before
+    if error.transient or isinstance(error, OF_THE_CONNECTION) or looked_at_again:
         return timezone.now() + pause(failures)
     return None
 
