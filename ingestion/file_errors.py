@@ -110,3 +110,11 @@ class TooLarge(BadFileError):
 
     code = "too_large"
     next_action = RAISE_THE_CAP
+
+
+class ReadTooLarge(TooLarge):
+    """The file's own figures would have more of it held in memory at once than any writer needs."""
+
+    next_action = (
+        "If the file is genuine, report how it was written to KCX's engineers: no setting bounds it."
+    )

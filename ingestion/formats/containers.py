@@ -40,6 +40,9 @@ _ZIP_FAULTS = (
 )
 # The stub calls the exception class an instance.
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
+# An archive of one file and a few folders takes some hundred bytes for their list. zipfile reads it at once,
+# and makes of it ten times as much.
+_MOST_LISTED_BYTES = 2**20
 T = TypeVar("T")
 
 
@@ -144,7 +147,8 @@ class Gunzip:
 
 def open_zip(reader: Reader) -> Text:
     """Return the text of the archive's one file; directories and macOS's resource forks do not count."""
-    archive = _in_zip(reader, lambda: zipfile.ZipFile(_as_file(reader)), CutZip)
+    with reader.no_read_above(_MOST_LISTED_BYTES, "The zip archive's list of its files"):
+        archive = _in_zip(reader, lambda: zipfile.ZipFile(_as_file(reader)), CutZip)
     members = _in_zip(reader, lambda: _files(archive))
     if len(members) != 1:
         raise CorruptZip(f"The zip archive holds {len(members)} files; it must hold exactly one.")
