@@ -3,13 +3,22 @@
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from ingestion.errors import (
-    DatabaseFull,
-    DatabaseReadOnly,
-    DatabaseUnavailable,
-    IngestionError,
-    StorageError,
-)
+from ingestion.errors import DatabaseUnavailable, IngestionError, StorageError
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """PostgreSQL has no space left for the rows."""
+
+    code = "database_full"
+    next_action = "Give PostgreSQL more space; KCX tries again by itself."
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """PostgreSQL takes no writes: a standby, or set to read-only."""
+
+    code = "database_read_only"
+    next_action = "Point DATABASE_URL at the primary, or let it take writes; KCX tries again by itself."
+
 
 BY_SQLSTATE: dict[str, type[IngestionError]] = {"53100": DatabaseFull, "25006": DatabaseReadOnly}
 # Connection lost; rolled back in favour of another; out of resources; locked; stopped by its operator.

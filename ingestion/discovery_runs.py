@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion.access.state import note_discovery
-from ingestion.errors import IngestionError, WorkerCrashed
+from ingestion.errors import IngestionError
 from ingestion.models import ClientConnection, DiscoveryRun
 from ingestion.pipeline.identify_new import Discovery
+from ingestion.worker_errors import WorkerCrashed
 
 Outcome = DiscoveryRun.Outcome
 # The first half of the advisory lock's key; the second is the connection's id.

@@ -47,6 +47,16 @@ class TransientError(IngestionError):
     next_action = "None: KCX tries again by itself."
 
 
+class MayBeTheFile(TransientError):
+    """Passes, or is this file's own doing: after `most` of these in a row KCX waits for a person.
+
+    `at_last`: what that person can do.
+    """
+
+    most: ClassVar[int] = 10
+    at_last: ClassVar[str]
+
+
 class AccessError(IngestionError):
     """The client's account says no: somebody must change a role, a policy or a key."""
 
@@ -87,10 +97,11 @@ class TooSlow(TransientError):
     code = "too_slow"
 
 
-class ChecksumMismatch(TransientError):
+class ChecksumMismatch(MayBeTheFile):
     """The bytes received do not have the checksum that S3 keeps for them."""
 
     code = "checksum_mismatch"
+    at_last = "ask the client or AWS for a new delivery of this file; a new version loads by itself."
 
 
 class CredentialsExpired(TransientError):
@@ -117,34 +128,6 @@ class DatabaseUnavailable(TransientError):
     """PostgreSQL refused or dropped the connection, or was stopped."""
 
     code = "database_unavailable"
-
-
-class DatabaseFull(DatabaseUnavailable):
-    """PostgreSQL has no space left for the rows."""
-
-    code = "database_full"
-    next_action = "Give PostgreSQL more space; KCX tries again by itself."
-
-
-class DatabaseReadOnly(DatabaseUnavailable):
-    """PostgreSQL takes no writes: a standby, or set to read-only."""
-
-    code = "database_read_only"
-    next_action = "Point DATABASE_URL at the primary, or let it take writes; KCX tries again by itself."
-
-
-class OutOfMemory(TransientError):
-    """The worker reached its memory limit (KCX_WORKER_MEMORY_MB) while it loaded the file."""
-
-    code = "out_of_memory"
-    next_action = "Raise the limit, or run fewer processes beside it; KCX tries again by itself."
-
-
-class WorkerCrashed(TransientError):
-    """The worker died again and again while it loaded this file."""
-
-    code = "worker_crashed"
-    next_action = "Look at the worker's memory and log; KCX tries again by itself."
 
 
 class NoIdentity(AccessError):

@@ -29,6 +29,12 @@ class CorruptZip(BadFileError):
     code = "corrupt_zip"
 
 
+class CutZip(CorruptZip):
+    """The zip archive does not end as one does."""
+
+    looked_at_twice = True
+
+
 class BadCsv(BadFileError):
     """The text is not well-formed CSV."""
 
@@ -104,3 +110,11 @@ class TooLarge(BadFileError):
 
     code = "too_large"
     next_action = RAISE_THE_CAP
+
+
+class ReadTooLarge(TooLarge):
+    """The file's own figures would have more of it held in memory at once than any writer needs."""
+
+    next_action = (
+        "If the file is genuine, report how it was written to KCX's engineers: no setting bounds it."
+    )

@@ -11,6 +11,9 @@ from django.db.models import OuterRef, Subquery
 from ingestion.models import Delivery, LoadAttempt, Receipt, ReceiptChain, SourceFile
 
 Kind = Receipt.Kind
+# How long a load waits for the commit of another: hours of COPY are behind it, and a synchronous standby or
+# a disk that stalls may hold a commit up for longer than a session waits for a lock otherwise.
+HEAD_PATIENCE = "60s"
 
 
 def canonical(body: dict[str, Any]) -> str:
@@ -73,6 +76,8 @@ def write_file_receipt(file: SourceFile, reading: dict[str, Any]) -> Receipt:
 
     The last statements of the load's transaction.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = %s", [HEAD_PATIENCE])
     receipt = Receipt(connection_id=file.connection_id, kind=Kind.FILE, source_file=file)
     return _append(receipt, {**file_facts(file), **reading, "attempts": _attempts(file)})
 
@@ -124,8 +129,9 @@ def _locked_head(connection_id: int) -> ReceiptChain:
     """The head, locked until the commit, which follows at once.
 
     Whoever holds it asks for no other lock that somebody may hold while he waits for this one: files,
-    scopes, exports and layouts are locked before it, and discovery and claims never come here. So nobody
-    waits in a circle, and loads of one connection wait for each other's commit only, not for their rows.
+    scopes, exports, layouts and views are locked before it, and discovery and claims never come here. So
+    nobody waits in a circle, and loads of one connection wait for each other's commit only, not for their
+    rows.
     """
     ReceiptChain.objects.bulk_create([ReceiptChain(connection_id=connection_id)], ignore_conflicts=True)
     return ReceiptChain.objects.select_for_update(no_key=True).get(connection=connection_id)

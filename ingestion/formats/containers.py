@@ -10,7 +10,14 @@ from typing import IO, TypeVar, cast
 from isal import igzip_lib
 
 from ingestion.errors import IngestionError
-from ingestion.file_errors import CorruptGzip, CorruptZip, CutGzip, CutParquet, EncryptedParquet
+from ingestion.file_errors import (
+    CorruptGzip,
+    CorruptZip,
+    CutGzip,
+    CutParquet,
+    CutZip,
+    EncryptedParquet,
+)
 from ingestion.formats.evidence import excerpt
 from ingestion.formats.reader import Reader, Text
 
@@ -33,6 +40,9 @@ _ZIP_FAULTS = (
 )
 # The stub calls the exception class an instance.
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
+# An archive of one file and a few folders takes some hundred bytes for their list. zipfile reads it at once,
+# and makes of it ten times as much.
+_MOST_LISTED_BYTES = 2**20
 T = TypeVar("T")
 
 
@@ -137,7 +147,8 @@ class Gunzip:
 
 def open_zip(reader: Reader) -> Text:
     """Return the text of the archive's one file; directories and macOS's resource forks do not count."""
-    archive = _in_zip(reader, lambda: zipfile.ZipFile(_as_file(reader)))
+    with reader.no_read_above(_MOST_LISTED_BYTES, "The zip archive's list of its files"):
+        archive = _in_zip(reader, lambda: zipfile.ZipFile(_as_file(reader)), CutZip)
     members = _in_zip(reader, lambda: _files(archive))
     if len(members) != 1:
         raise CorruptZip(f"The zip archive holds {len(members)} files; it must hold exactly one.")
@@ -167,12 +178,12 @@ class _ZipText:
         return _in_zip(self._reader, lambda: self._member.read(size))
 
 
-def _in_zip(reader: Reader, act: Callable[[], T]) -> T:
+def _in_zip(reader: Reader, act: Callable[[], T], kind: type[CorruptZip] = CorruptZip) -> T:
     try:
         return act()
     except _ZIP_FAULTS as error:
         sentence = f"The zip archive is damaged ({_reason(error)})."
-        raise reader.failure or CorruptZip(sentence, evidence=reader.evidence()) from error
+        raise reader.failure or kind(sentence, evidence=reader.evidence()) from error
 
 
 def _as_file(reader: Reader) -> IO[bytes]:

@@ -13,7 +13,7 @@ from ingestion.file_errors import BadParquet, RowTooLarge
 from ingestion.formats.as_text import as_text
 from ingestion.formats.caps import within_caps
 from ingestion.formats.contract import Limits, Oddities, ParsedFile, repeated_names
-from ingestion.formats.parquet_file import compression_of, open_parquet, refusal
+from ingestion.formats.parquet_file import MOST_READ_BYTES, compression_of, open_parquet, refusal
 from ingestion.formats.reader import Meter, Reader
 
 _CELL_BYTES = 16  # what an average cell takes as text, whatever its dictionary made of it in the file
@@ -72,7 +72,8 @@ class _Rows:
 
     def _group(self, group: int) -> Iterator[pa.RecordBatch]:
         rows = self._batch_rows(self._file.metadata.row_group(group))
-        yield from self._file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
+        with self._reader.no_read_above(MOST_READ_BYTES, "A page, or the whole of a column in a row group,"):
+            yield from self._file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
     def _batch_rows(self, group: pq.RowGroupMetaData) -> int:
         encoded: int = group.total_byte_size // max(group.num_rows, 1)

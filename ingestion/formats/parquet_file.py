@@ -21,6 +21,12 @@ from ingestion.formats.reader import Reader
 # Up to this size a row group's column chunks are read whole, each in one request and in file order.
 _WHOLE_GROUP_BYTES = 128 * 2**20
 _PAGE_BUFFER_BYTES = 2**20
+# The largest single read that a genuine file needs. Of a small row group that is its largest column chunk,
+# which is no larger than the group: _WHOLE_GROUP_BYTES, or some times that where groups compress unevenly, as
+# only their sizes before compression are known. Of a large one it is a page: a megabyte as most write it, but
+# some write a column chunk as one page, of a few hundred megabytes. Four times is for both; a worker of the
+# default KCX_WORKER_MEMORY_MB can hold it, with the copies that reading makes.
+MOST_READ_BYTES = 4 * _WHOLE_GROUP_BYTES
 _MOST_FOOTER_BYTES = 64 * 2**20  # a thousand row groups of 300 columns take some 30 MB
 _LARGE_COLUMN_BYTES = 2**18  # on average; a chunk's own size cannot be asked for where columns are encrypted
 # How Arrow and its decompressors say that memory was refused.
@@ -35,7 +41,7 @@ def open_parquet(reader: Reader, limits: Limits) -> tuple[pq.ParquetFile, tuple[
     """
     handle = pa.PythonFile(reader, mode="r")
     try:
-        with reader.no_read_above(_MOST_FOOTER_BYTES):
+        with reader.no_read_above(_MOST_FOOTER_BYTES, "The footer"):
             plain = pq.ParquetFile(handle, coerce_int96_timestamp_unit="us", pre_buffer=False)
         _check_footer(plain.metadata, limits)
         file = pq.ParquetFile(

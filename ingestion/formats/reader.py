@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from ingestion.file_errors import TooLarge
+from ingestion.file_errors import ReadTooLarge, TooLarge
 from ingestion.formats.contract import Limits, Source
 
 
@@ -32,6 +32,7 @@ class Reader:
         self.taken = 0
         self.failure: Exception | None = None
         self._most: int | None = None
+        self._what = ""
 
     def peek(self, size: int) -> bytes:
         """Return the first bytes and keep them, so that reading from the start needs no seek."""
@@ -43,7 +44,8 @@ class Reader:
         pieces = []
         wanted = size if size >= 0 else max(self.size() - self._position, 0)
         if self._most is not None and wanted > self._most:
-            self.failure = TooLarge(f"The footer takes {wanted:,} bytes, more than {self._most:,}.")
+            sentence = f"{self._what} takes {wanted:,} bytes, more than {self._most:,}."
+            self.failure = ReadTooLarge(sentence, evidence=self.evidence())
             raise self.failure
         while wanted > 0 and (piece := self._read_some(wanted)):
             pieces.append(piece)
@@ -51,9 +53,12 @@ class Reader:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     @contextmanager
-    def no_read_above(self, size: int) -> Iterator[None]:
-        """Refuse larger reads inside the block: they are of a footer whose size the file itself tells."""
-        self._most = size
+    def no_read_above(self, size: int, what: str) -> Iterator[None]:
+        """Refuse larger reads inside the block: the file itself tells how much of it is asked for at once.
+
+        `what` is read there: it begins the sentence.
+        """
+        self._most, self._what = size, what
         try:
             yield
         finally:

@@ -1,11 +1,14 @@
-"""What dead workers left behind: their attempts are closed, and counted on the file."""
+"""Attempts whose load could not tell how it ended: they are closed, and counted on the file."""
 
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
-from ingestion.errors import WorkerCrashed
+from ingestion.errors import IngestionError
+from ingestion.events.facts import file_failed
 from ingestion.models import LoadAttempt, SourceFile
-from ingestion.pipeline.retry import pause
-from ingestion.pipeline.update_registry import locked
+from ingestion.pipeline.retry import codes_before, next_action, next_retry
+from ingestion.pipeline.update_registry import hold, locked, record_failure
+from ingestion.worker_errors import WorkerCrashed
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
@@ -15,7 +18,9 @@ CRASHES_IN_A_ROW = 3
 CRASHED = {
     "outcome": Outcome.CRASHED,
     "error_code": WorkerCrashed.code,
-    "error_message": "The worker died, or lost its database session, during the load.",
+    "error_message": (
+        "The worker died, lost its database session, or could not write down how the load ended."
+    ),
     "next_action": WorkerCrashed.next_action,
 }
 
@@ -36,17 +41,42 @@ def record_crash(attempt: LoadAttempt) -> bool:
 
     In a transaction: holding the file's lock is what proves that no worker loads it.
     """
-    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
-    if file is None or not LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING).exists():
+    file = _still_open(attempt)
+    if file is None:
         return False
-    LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **CRASHED)
     file.queued_at = None
     file.failures += 1
-    if file.failures >= CRASHES_IN_A_ROW:
-        file.next_retry_at = timezone.now() + pause(file.failures)
-        if file.status in (Status.NEW, Status.FAILED):
-            file.status = Status.FAILED
-            file.error_code, file.next_action = WorkerCrashed.code, WorkerCrashed.next_action
-            file.error_message = f"The worker died, or lost its session, in {file.failures} loads in a row."
+    told = CRASHED
+    if file.failures >= CRASHES_IN_A_ROW and file.status != Status.SKIPPED:
+        error = WorkerCrashed(f"The worker died, or lost its session, in {file.failures} loads in a row.")
+        again = next_retry(error, file.failures, codes_before(attempt), is_reload=False)
+        told = CRASHED | {"next_action": next_action(error, again)}
+        hold(file, error, again)
+        file_failed(file, attempt)
     file.save()
+    LoadAttempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), **told)
     return True
+
+
+def record_afterwards(attempt: LoadAttempt, error: IngestionError) -> bool:
+    """Record the failure of a load whose own transaction could not; False where this one cannot either.
+
+    What had filled the disk may be gone with the load's rows. Where the session itself is lost nothing is
+    known of how the load ended: that is the sweep's to close.
+    """
+    if not connection.is_usable():
+        return False
+    try:
+        with transaction.atomic():
+            if file := _still_open(attempt):
+                record_failure(file, attempt, error)
+    except (DatabaseError, InterfaceError):
+        return False
+    return file is not None
+
+
+def _still_open(attempt: LoadAttempt) -> SourceFile | None:
+    """The file, locked, of a running attempt that nobody loads; None where it is loaded, or was closed."""
+    file = locked(SourceFile.objects.filter(pk=attempt.source_file_id)).first()
+    running = LoadAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.RUNNING)
+    return file if file and running.exists() else None

@@ -1,10 +1,10 @@
 """The seven steps in their order; the only module that knows it."""
 
-import logging
 from collections.abc import Callable
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
+from django_q.exceptions import TimeoutException
 
 from billing.write import delete_rows
 from ingestion.access.refusal import causes_named, look_again, refusals_judged
@@ -19,13 +19,13 @@ from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_check import ManifestCheck
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
-from ingestion.errors import IngestionError, OutOfMemory, UnexpectedError
-from ingestion.export_views import enter_layout, refresh_of_file
+from ingestion.export_views import refresh_of_file
 from ingestion.layouts.families import Family, family_of
 from ingestion.load_session import prepare_for_load
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline.assume_role import RoleAccess, access_of, s3_client
-from ingestion.pipeline.crashes import close_earlier
+from ingestion.pipeline.crashes import close_earlier, record_afterwards
+from ingestion.pipeline.failures import as_ours
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.insert import insert
 from ingestion.pipeline.list_files import list_files
@@ -35,10 +35,6 @@ from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 from ingestion.pipeline.update_registry import claim, record_failure, record_success
 from ingestion.publish import publish_of_file, publish_pending
 
-logger = logging.getLogger(__name__)
-
-# What Python says where memory for a thread's stack is refused.
-NO_THREAD = "can't start new thread"
 # Rows and bytes read so far.
 Progress = Callable[[int, int], None]
 
@@ -57,7 +53,7 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         try:
             _register_listing(client_connection, run, new_files)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with a listing is told by its run
-            end_run(run, new_files.found, _as_ours(error))
+            end_run(run, new_files.found, as_ours(error))
             stop_where_foreign(connection_id, run.error_code, run.error_message, actor)
             return run
         end_run(run, new_files.found)
@@ -75,6 +71,7 @@ def load(
     Rows, status and the attempt's end commit together, whatever happens. What goes wrong with the file is
     told by the attempt that is returned; raises DatabaseUnavailable where nothing could be recorded.
     """
+    attempt = None
     try:
         with transaction.atomic():
             file = claim(source_file_id)
@@ -85,7 +82,9 @@ def load(
             attempt = begin_attempt(file, actor)
             _settle(file, attempt, progress)
     except (DatabaseError, InterfaceError) as error:
-        raise named(error, "PostgreSQL stopped the load, and nothing could be recorded") from error
+        ours = named(error, "PostgreSQL did not let the load's end be recorded")
+        if attempt is None or not record_afterwards(attempt, ours):
+            raise ours from error
     refresh_of_file(source_file_id)
     publish_of_file(source_file_id, ManifestCheck().unchanged)
     attempt.refresh_from_db(using="default")
@@ -136,9 +135,8 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
                 loaded = _transfer(file, attempt, ObjectReader(s3, _pinned(file, access)), progress)
                 _learn_family(file, loaded.names)
                 record_success(file, attempt, loaded)
-                enter_layout(file)
-    except Exception as error:  # noqa: BLE001  # whatever is wrong with a file is told by its attempt
-        ours = _as_ours(error)
+    except (Exception, TimeoutException) as error:  # noqa: BLE001  # whatever is wrong is told by the attempt
+        ours = as_ours(error)
         file.refresh_from_db()  # it may have been written INGESTED, and that rolled back
         record_failure(file, attempt, ours)
 
@@ -172,18 +170,6 @@ def _transfer(file: SourceFile, attempt: LoadAttempt, source: ObjectReader, prog
             parser=parsed.parser,
             oddities=parsed.oddities(),
         )
-
-
-def _as_ours(error: Exception) -> IngestionError:
-    """What went wrong, as KCX's own error."""
-    if isinstance(error, IngestionError):
-        return error
-    if isinstance(error, (DatabaseError, InterfaceError)):
-        return named(error, "PostgreSQL stopped the work")
-    if isinstance(error, MemoryError) or str(error) == NO_THREAD:
-        return OutOfMemory(f"The worker reached its memory limit: {error or 'no more memory'}.")
-    logger.error("Unexpected error", exc_info=error)
-    return UnexpectedError(f"{type(error).__name__}: {error}")
 
 
 def _learn_family(file: SourceFile, names: tuple[str, ...]) -> None:

@@ -11,9 +11,10 @@ from django.utils import timezone
 from billing.layouts import store_layout
 from ingestion.errors import AccessError, ArchivedObject, IngestionError
 from ingestion.events.facts import file_failed
+from ingestion.export_views import enter_layout
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
 from ingestion.pipeline.loaded import Loaded
-from ingestion.pipeline.retry import OF_THE_CONNECTION, next_retry, pause
+from ingestion.pipeline.retry import OF_THE_CONNECTION, codes_before, next_action, next_retry, pause
 from ingestion.receipts import write_file_receipt
 
 Status = SourceFile.Status
@@ -62,6 +63,7 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> No
     file.next_retry_at = file.reload_requested_at = None
     file.save()
     _close(attempt, outcome=Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)
+    enter_layout(file)
     write_file_receipt(file, {"parser": loaded.parser, **asdict(loaded.oddities)})
 
 
@@ -75,25 +77,18 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
     file.queued_at = None
     is_reload = file.status == Status.INGESTED
     all_refused = isinstance(error, AccessError) and error.nothing_readable
-    again = timezone.now() + pause(file.failures) if all_refused else None
-    file.next_retry_at = again or next_retry(error, file.failures, is_reload=is_reload)
-    if is_reload:
-        if file.next_retry_at is None:
-            file.reload_requested_at = None
-            file.failures = 0
+    if all_refused:
+        again: datetime | None = timezone.now() + pause(file.failures)
     else:
-        # Archived is a state of the object, not a fault: the discovery that sees it restored wants it again.
-        archived = isinstance(error, ArchivedObject)
-        file.status = Status.SKIPPED if archived else Status.FAILED
-        file.skip_reason = SkipReason.ARCHIVED if archived else ""
-        file.error_code, file.error_message, file.next_action = error.code, str(error), error.next_action
+        again = next_retry(error, file.failures, codes_before(attempt), is_reload=is_reload)
+    hold(file, error, again)
     file.save()
     _close(
         attempt,
         outcome=Outcome.FAILED,
         error_code=error.code,
         error_message=str(error),
-        next_action=error.next_action,
+        next_action=next_action(error, again),
         error_row=error.row,
         error_column=error.column or "",
         evidence=error.evidence,
@@ -104,6 +99,24 @@ def record_failure(file: SourceFile, attempt: LoadAttempt, error: IngestionError
         refused = {"reads_refused_at": timezone.now()} if all_refused else {}
         connections = ClientConnection.objects.filter(pk=file.connection_id)
         connections.update(next_discovery_at=timezone.now(), **refused)
+
+
+def hold(file: SourceFile, error: IngestionError, again: datetime | None) -> None:
+    """A file whose load failed waits until `again`, or for a person; an ingested one stays as it was.
+
+    The caller saves the file.
+    """
+    file.next_retry_at = again
+    if file.status != Status.INGESTED:
+        # Archived is a state of the object, not a fault: the discovery that sees it restored wants it again.
+        archived = isinstance(error, ArchivedObject)
+        file.status = Status.SKIPPED if archived else Status.FAILED
+        file.skip_reason = SkipReason.ARCHIVED if archived else ""
+        file.error_code, file.error_message = error.code, str(error)
+        file.next_action = next_action(error, again)
+    elif again is None:
+        file.reload_requested_at = None
+        file.failures = 0
 
 
 def skip_vanished(files: Iterable[int], reason: SourceFile.SkipReason) -> int:

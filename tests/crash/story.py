@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
-from ingestion.errors import S3Unavailable, StreamBroken, WorkerCrashed
+from ingestion.errors import S3Unavailable, StreamBroken
 from ingestion.models import LoadAttempt
+from ingestion.worker_errors import WorkerCrashed
 from tests.crash.cases import ON_THE_WIRE, Case, Fault
 
 Outcome = LoadAttempt.Outcome
-TOLD = "The worker died, or lost its database session, during the load."
+TOLD = "The worker died, lost its database session, or could not write down how the load ended."
 OF_THE_WIRE = {S3Unavailable.code, StreamBroken.code}
 
 

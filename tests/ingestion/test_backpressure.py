@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from ingestion import tasks
-from ingestion.errors import DatabaseReadOnly, DatabaseUnavailable
-from ingestion.models import LoadAttempt, SourceFile
+from ingestion.database_errors import DatabaseFull, DatabaseReadOnly
+from ingestion.errors import DatabaseUnavailable
+from ingestion.models import LoadAttempt, ReceiptChain, SourceFile
 from ingestion.pipeline import run
 from ingestion.reruns import reprocess, retry
 from tests.builders import ClientUnderTest, csv_gz, parquet
@@ -66,18 +70,21 @@ def assert_loads_now(client: ClientUnderTest, file: SourceFile) -> None:
 
 
 @contextmanager
-def no_space_in(table: str) -> Iterator[None]:
+def no_space_in(table: str, doing: str = "INSERT", times: int = 1000) -> Iterator[None]:
     """The server answers as it does on a full disk: a disk of the test's own would need root."""
+    execute("CREATE SEQUENCE refusals")  # a rollback does not count it back
     execute(
         "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF nextval('refusals') > {times} THEN RETURN NEW; END IF;"
         " RAISE EXCEPTION 'could not extend file \"base/1\": No space left on device'"
         " USING ERRCODE = 'disk_full'; END $$"
     )
-    execute(f"CREATE TRIGGER no_space BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()")
+    execute(f"CREATE TRIGGER no_space BEFORE {doing} ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()")
     try:
         yield
     finally:
         execute("DROP FUNCTION no_space() CASCADE")
+        execute("DROP SEQUENCE refusals")
 
 
 @contextmanager
@@ -139,6 +146,45 @@ def test_what_goes_wrong_after_the_rows_of_a_reload_leaves_the_old_ones(
     assert client_under_test.rows(KEY) == [["1", "2"]]
 
 
+def test_a_failure_that_the_load_itself_cannot_record_is_recorded_after_it(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_in("ingestion_sourcefile", "UPDATE", times=2):
+        attempt = run.load(file.pk, "test")
+    assert attempt
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_full")
+    assert attempt.ended_at is not None
+    file.refresh_from_db()
+    assert (file.status, file.error_code, file.failures) == ("FAILED", "database_full", 1)
+    assert client_under_test.rows(KEY) == []
+    assert_loads_now(client_under_test, file)
+
+
+def test_a_failure_that_cannot_be_recorded_at_all_is_raised_and_closed_by_the_sweep(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_in("ingestion_sourcefile", "UPDATE"), pytest.raises(DatabaseFull, match="No space left"):
+        run.load(file.pk, "test")
+    attempt = LoadAttempt.objects.get()
+    assert attempt.outcome == "RUNNING"
+    tasks.sweep()
+    attempt.refresh_from_db()
+    assert (attempt.outcome, attempt.error_code) == ("CRASHED", "worker_crashed")
+    assert "could not write down how the load ended" in attempt.error_message
+    assert_loads_now(client_under_test, file)
+
+
+def test_an_attempt_that_cannot_be_begun_leaves_the_file_as_it_was(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with no_space_in("ingestion_loadattempt"), pytest.raises(DatabaseFull, match="No space left"):
+        run.load(file.pk, "test")
+    assert not LoadAttempt.objects.exists()
+    file.refresh_from_db()
+    assert (file.status, file.failures) == ("NEW", 0)
+    assert_loads_now(client_under_test, file)
+
+
 def test_a_database_that_takes_no_writes_records_nothing_and_loses_nothing(
     client_under_test: ClientUnderTest, file: SourceFile
 ) -> None:
@@ -185,6 +231,59 @@ def test_a_dead_database_is_waited_for_by_the_sweep_too(
         tasks.sweep()
     tasks.sweep()
     until(lambda: SourceFile.objects.filter(queued_at__isnull=False).exists(), "the file is queued")
+
+
+@contextmanager
+def a_commit_that_hangs(connection_id: int) -> Iterator[None]:
+    """Another session has written the connection's last receipt, and commits once it is waited for long."""
+    ReceiptChain.objects.create(connection_id=connection_id)
+    held = Event()
+
+    def hold() -> None:
+        with transaction.atomic(using="progress"), connections["progress"].cursor() as cursor:
+            ReceiptChain.objects.using("progress").select_for_update().get(connection=connection_id)
+            held.set()
+            until(lambda: waited_for(cursor), "a load waits for the receipt")
+        connections.close_all()
+
+    thread = Thread(target=hold)
+    thread.start()
+    held.wait(60)
+    yield
+    thread.join()
+
+
+def waited_for(cursor: Any) -> bool:
+    """Somebody waits for a lock, for five times as long as a session of this test may."""
+    cursor.execute(
+        "SELECT FROM pg_locks WHERE NOT granted AND waitstart < clock_timestamp() - interval '500ms'"
+    )
+    return bool(cursor.fetchone() is not None)
+
+
+def test_a_slow_commit_elsewhere_does_not_cost_the_rows_of_a_load(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    execute("SET lock_timeout = '100ms'")
+    try:
+        with a_commit_that_hangs(file.connection_id):
+            attempt = run.load(file.pk, "test")
+    finally:
+        execute("RESET lock_timeout")
+    assert attempt
+    assert (attempt.outcome, attempt.error_message) == ("SUCCEEDED", "")
+    assert client_under_test.rows(KEY) == [["1", "2"]]
+
+
+def test_the_view_is_entered_before_the_receipt_whose_lock_is_the_last(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert_loads_now(client_under_test, file)
+    statements = [query["sql"] for query in asked]
+    view = next(n for n, sql in enumerate(statements) if "ingestion_enter_layout" in sql)
+    head = next(n for n, sql in enumerate(statements) if "ingestion_receiptchain" in sql)
+    assert view < head
 
 
 def test_the_servers_own_timeouts_do_not_end_a_load(

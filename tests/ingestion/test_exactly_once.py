@@ -13,11 +13,16 @@ from django_q.models import OrmQ
 
 from billing.read import rows_digest
 from ingestion import tasks
+from ingestion.database_errors import DatabaseFull
 from ingestion.discovery_runs import LOCK_CLASS, begin_run, end_run
-from ingestion.models import ClientConnection, DiscoveryRun, LoadAttempt, SourceFile
+from ingestion.errors import ChecksumMismatch, DatabaseUnavailable, IngestionError, S3Unavailable
+from ingestion.models import ClientConnection, Delivery, DiscoveryRun, Event, LoadAttempt, SourceFile
 from ingestion.pipeline import run
 from ingestion.pipeline.identify_new import Discovery
-from ingestion.queueing import queue_due_discoveries
+from ingestion.pipeline.retry import next_retry
+from ingestion.queueing import queue_due_discoveries, queue_loads
+from ingestion.reruns import reprocess, retry
+from ingestion.worker_errors import OutOfMemory, TimeLimit, WorkerCrashed
 from tests.builders import ClientUnderTest, csv_gz
 from tests.processes import python
 from tests.waiting import until
@@ -135,6 +140,61 @@ def test_a_file_that_kills_its_workers_waits_like_one_that_failed(big_file: Sour
     assert (big_file.status, big_file.error_code) == ("FAILED", "worker_crashed")
     assert big_file.next_retry_at is not None
     assert run.load(big_file.pk, "test") is None, "not due yet"
+
+
+def test_a_file_that_kills_its_workers_again_and_again_waits_for_a_person_and_its_delivery_is_incomplete(
+    client_under_test: ClientUnderTest, big_file: SourceFile
+) -> None:
+    def crash() -> LoadAttempt:
+        attempt = LoadAttempt.objects.create(source_file=big_file, actor="test", worker="gone:1")
+        tasks.sweep()
+        attempt.refresh_from_db()
+        big_file.refresh_from_db()
+        return attempt
+
+    for _ in range(9):
+        crash()
+        assert big_file.status == "NEW" or big_file.next_retry_at is not None
+    last = crash()
+    assert (last.outcome, last.error_code, big_file.error_code) == ("CRASHED", *["worker_crashed"] * 2)
+    assert big_file.next_retry_at is None
+    assert last.next_action == big_file.next_action
+    assert big_file.next_action.startswith("KCX gave up after 10 tries in a row: find in the worker's")
+    assert Delivery.objects.get().status == "INCOMPLETE"
+    assert Event.objects.filter(kind=Event.Kind.FILE_FAILED).count() == 1
+    assert queue_loads() == 0
+    retry(SourceFile.objects.filter(pk=big_file.pk))
+    tasks.load(big_file.pk)
+    assert_loaded_once(client_under_test, big_file)
+
+
+def test_what_is_of_the_file_is_given_up_and_an_outage_never_is() -> None:
+    def again(error: IngestionError, *before: str) -> bool:
+        return next_retry(error, len(before) + 1, before, is_reload=False) is not None
+
+    of_the_file = ["worker_crashed", "out_of_memory", "checksum_mismatch"] * 3
+    for kind in (WorkerCrashed, OutOfMemory, ChecksumMismatch):
+        assert again(kind("?"), *of_the_file[:8])
+        assert not again(kind("?"), *of_the_file)
+        assert again(kind("?"), *of_the_file[:5], "aws_unavailable", *of_the_file), "not in a row"
+    assert again(TimeLimit("?"), "time_limit")
+    assert not again(TimeLimit("?"), "time_limit", "time_limit"), "each try holds a worker for hours"
+    for outage in (S3Unavailable, DatabaseUnavailable, DatabaseFull):
+        assert again(outage("?"), *[outage.code] * 1000)
+
+
+def test_a_reload_that_kills_its_workers_is_given_up_and_the_rows_stay(
+    client_under_test: ClientUnderTest, big_file: SourceFile
+) -> None:
+    tasks.load(big_file.pk)
+    assert reprocess(SourceFile.objects.filter(pk=big_file.pk))
+    for _ in range(10):
+        assert SourceFile.objects.get(pk=big_file.pk).reload_requested_at
+        LoadAttempt.objects.create(source_file=big_file, actor="test", worker="gone:1", is_reload=True)
+        tasks.sweep()
+    big_file.refresh_from_db()
+    assert (big_file.reload_requested_at, big_file.failures) == (None, 0)
+    assert_loaded_once(client_under_test, big_file)
 
 
 def test_a_discovery_whose_worker_died_is_closed_by_the_sweep_and_due_again(

@@ -66,7 +66,8 @@ COMPRESSED: dict[str, Case] = {
     "gzip-of-a-zip": gz(gzip.compress(zipped(a=TEXT)), "compressed twice", ()),
     "gzip-of-a-parquet": gz(gzip.compress(b"PAR1" + TEXT), "Parquet file compressed once more", ()),
     "bzip2-named-gz": gz(bz2.compress(TEXT), "neither gzip nor text", PLACE),
-    "zip-cut": zip_(zipped(a=TEXT)[:-5], "damaged", OBJECT),
+    "zip-cut": replace(zip_(zipped(a=TEXT)[:-5], "damaged", OBJECT), looks=2),
+    "zip-cut-in-its-file": replace(zip_(zipped(a=TEXT)[:40], "damaged", OBJECT), looks=2),
     "zip-with-a-wrong-crc": zip_(
         zipped(zipfile.ZIP_STORED, a=TEXT).replace(b"a,b", b"a,c", 1), "damaged", OBJECT
     ),

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from reading_bytes import refusal
 
+from ingestion.formats import parquet, parquet_file
 from ingestion.pipeline.parse import Limits, parse
+from tests.ingestion.bad_inputs.parquets import bytes_promised, with_footer
 
 MIB = 2**20
 
@@ -97,3 +100,48 @@ def test_a_long_value_that_repeats_in_a_parquet_file_does_not_fill_memory() -> N
     rows, memory = most_memory_while_reading(file.getvalue(), "part.parquet")
     assert rows == 400
     assert memory < 80 * MIB
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_zip_of_100_000_files_is_refused_before_it_makes_them_all() -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as out:
+        for number in range(100_000):
+            out.writestr(str(number), b"")
+    data = archive.getvalue()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    error = refusal(data, "part.csv.zip")
+    assert (error.code, "list of its files takes 5," in str(error)) == ("too_large", True)
+    assert tracemalloc.get_traced_memory()[1] - before < 4 * MIB
+
+
+NOISE = [random.Random(number).randbytes(1024) for number in range(8 * 1024)]
+
+
+def one_large_group_among_many() -> bytes:
+    """8 MiB that cannot be compressed in the first row group, and 63 groups of a row."""
+    file = io.BytesIO()
+    schema = pa.schema([("a", pa.binary())])
+    with pq.ParquetWriter(file, schema, use_dictionary=False, write_statistics=False) as out:
+        for values in (NOISE, *[[b""]] * 63):
+            out.write_table(pa.table({"a": values}, schema))
+    return file.getvalue()
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_column_chunk_is_read_whole_only_as_far_as_any_genuine_one_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parquet_file, "_WHOLE_GROUP_BYTES", MIB)
+    monkeypatch.setattr(parquet, "MOST_READ_BYTES", 4 * MIB)
+    honest = one_large_group_among_many()
+    rows, memory = most_memory_while_reading(honest, "part.parquet")
+    assert rows == len(NOISE) + 63
+    assert memory < 20 * MIB
+    lying = with_footer(honest, bytes_promised(honest), 100)
+    error = refusal(lying, "part.parquet")
+    assert error.code == "too_large"
+    assert str(error).startswith("A page, or the whole of a column in a row group, takes 8,")
+    assert "KCX's engineers" in error.next_action
+    assert error.evidence["object_bytes_read"]

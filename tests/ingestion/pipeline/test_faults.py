@@ -1,6 +1,7 @@
 """A load through a wire that breaks: it fails for now, stores nothing, and loads when the wire is whole."""
 
 import base64
+import gzip
 import random
 from typing import Any
 
@@ -83,10 +84,15 @@ def assert_failed_for_now(client: ClientUnderTest, code: str) -> None:
     assert not RawRow.objects.filter(connection_id=client.connection.pk).exists()
 
 
-def assert_loads(client: ClientUnderTest) -> None:
-    """A try that is due loads every row."""
+def retry_at_once(client: ClientUnderTest) -> None:
+    """Make the one file due, if it failed."""
     with transaction.atomic():
         retry_now(SourceFile.objects.filter(pk=client.file(KEY).pk))
+
+
+def assert_loads(client: ClientUnderTest) -> None:
+    """A try that is due loads every row."""
+    retry_at_once(client)
     assert load(client).outcome == LoadAttempt.Outcome.SUCCEEDED
     assert client.rows(KEY) == ROWS
 
@@ -147,6 +153,21 @@ def test_a_fault_that_passes_is_not_even_noticed(
     first, *more = wire.asked("GetObject")
     assert more
     assert all(request.headers["If-Match"] == first.headers["If-Match"] for request in more)
+
+
+def test_a_file_that_is_cut_is_looked_at_twice_whatever_failed_before(
+    client: ClientUnderTest, wire: FaultyAws, at_once: None
+) -> None:
+    client.account.put_object(KEY, gzip.compress(BODY)[:-5])
+    client.discover()
+    wire.ever["GetObject"] = answering(503, "SlowDown")
+    assert_failed_for_now(client, "aws_unavailable")
+    wire.heal()
+    retry_at_once(client)
+    assert_failed_for_now(client, "corrupt_gzip")
+    retry_at_once(client)
+    assert load(client).error_code == "corrupt_gzip"
+    assert client.file(KEY).next_retry_at is None
 
 
 def test_a_file_overwritten_during_the_load_is_never_mixed(client: ClientUnderTest, wire: FaultyAws) -> None:
