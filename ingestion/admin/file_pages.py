@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from billing.models import RawRow
 from billing.read import rows_after, rows_with
 from ingestion.admin.asking import WISHES
+from ingestion.admin.next_load import NEWEST_ATTEMPT, failed_reload, held_back
 from ingestion.models import Delivery, SourceFile
 from ingestion.receipts import oddities_of
 from ingestion.verification.one_row import compare_row
@@ -64,6 +65,8 @@ def file_page(model_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
         "wishes": {name: wish for name, wish in WISHES.items() if may_operate and _fits(name, file)},
         "may_verify": may_operate and file.status == SourceFile.Status.INGESTED,
         "loading": file.attempts.filter(outcome="RUNNING").first(),
+        "held_back": held_back(file),
+        "failed_reload": failed_reload(file),
         "attempts": file.attempts.order_by("-id")[:20],
         "deliveries": file.deliveries.select_related("scope__export").order_by("-delivered_at")[:20],
         "receipts": receipts,
@@ -156,7 +159,7 @@ def _fits(name: str, file: SourceFile) -> bool:
 
 def _file(model_admin: Any, request: HttpRequest, pk: int) -> SourceFile:
     files = SourceFile.objects.select_related("connection__client", "export", "layout")
-    file = get_object_or_404(files, pk=pk)
+    file = get_object_or_404(files.annotate(newest_attempt=NEWEST_ATTEMPT), pk=pk)
     if not model_admin.has_view_permission(request, file):
         raise PermissionDenied
     return file

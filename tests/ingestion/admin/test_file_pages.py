@@ -1,8 +1,11 @@
 """The pages of one file: its life, its rows as the source has them, and the passport of each row."""
 
+import re
 import shlex
 import subprocess
 from datetime import date
+from html import unescape
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,16 +14,20 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils import timezone
+from django.utils.html import escape, strip_tags
 
-from ingestion.models import SourceFile
+from ingestion.models import ClientConnection, LoadAttempt, SourceFile
+from ingestion.reruns import reprocess
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.tables.cur2 import cur2_parquet
 from tests.builders import ClientUnderTest, csv_gz, parquet
+from tests.ingestion.registered import a_file, an_export, failed
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
+LIST = reverse("admin:ingestion_sourcefile_changelist")
 KEY = "exports/lines/file.csv.gz"
 HOSTILE = 'exports/it\'s "<script>alert(1)</script>" $(touch x) ünï/' + "x" * 900 + ".csv"
 
@@ -69,6 +76,86 @@ def test_a_file_tells_its_life(client_under_test: ClientUnderTest, operator: Bro
     for told in (file.etag.strip('"'), file.rows_sha256, "2026-01", delivered.snapshot_id, "See its 50 rows"):
         assert told in text
     assert "no. 1" in text, "its receipt"
+
+
+def life_of(browser: Browser, file: SourceFile) -> str:
+    """What the file's page says, as words."""
+    text = page(browser, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    return " ".join(unescape(strip_tags(text)).split())
+
+
+def in_list(browser: Browser) -> str:
+    return " ".join(unescape(strip_tags(page(browser, LIST))).split())
+
+
+def test_a_reload_is_told_from_the_wish_to_its_end(
+    client_under_test: ClientUnderTest, operator: Browser, settings: Any
+) -> None:
+    file = ingest(client_under_test, csv_gz("n,m\n1,2\n"))
+    assert "reload" not in life_of(operator, file)
+    reprocess(SourceFile.objects.filter(pk=file.pk), "somebody", "to see")
+    assert "A reload was asked for by somebody" in life_of(operator, file)
+    assert "a reload is asked for" in in_list(operator)
+    settings.KCX_MAX_COLUMNS = 1
+    client_under_test.load_all()
+    life = life_of(operator, file)
+    assert "The last reload failed (too_large): The header has 2 columns" in life
+    assert "The rows that were loaded before it stay." in life
+    assert "A reload was asked for" not in life
+    assert "The last reload failed, the old rows stay. too_large: The header has 2 columns" in in_list(
+        operator
+    )
+    settings.KCX_MAX_COLUMNS = 10
+    reprocess(SourceFile.objects.filter(pk=file.pk))
+    assert "A reload was asked for" in life_of(operator, file)
+    client_under_test.load_all()
+    assert "reload failed" not in life_of(operator, file)
+    assert "reload" not in in_list(operator)
+
+
+def test_a_reload_that_is_tried_again_says_when(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = ingest(client_under_test, csv_gz("n\n1\n"))
+    reprocess(SourceFile.objects.filter(pk=file.pk), "somebody")
+    LoadAttempt.objects.create(
+        source_file=file,
+        actor="somebody",
+        worker="w",
+        is_reload=True,
+        outcome="FAILED",
+        error_code="s3_unavailable",
+        error_message="S3 did not answer.",
+        ended_at=timezone.now(),
+    )
+    SourceFile.objects.filter(pk=file.pk).update(next_retry_at=timezone.now(), requested_by="")
+    life = life_of(operator, file)
+    assert "The last reload failed (s3_unavailable)" in life
+    assert re.search(r"A reload was asked for \S+ \S+ UTC; .* It is tried again \S+ \S+ UTC by itself", life)
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [("LOAD", "by itself"), ("IGNORE", "Staff decided not to load"), ("AWAITING", "awaits a decision")],
+)
+def test_a_file_says_it_is_tried_again_only_where_its_export_is_loaded(
+    client_under_test: ClientUnderTest, operator: Browser, decision: str, told: str
+) -> None:
+    export = an_export(client_under_test.connection, decision=decision)
+    tried_again = failed(export, next_retry_at=timezone.now())
+    life = life_of(operator, tried_again)
+    assert told in life
+    assert ("by itself" in life) == (decision == "LOAD")
+    waits = life_of(operator, a_file(export))
+    assert ("as soon as a worker is free" in waits) == (decision == "LOAD")
+
+
+def test_a_file_of_a_disabled_connection_says_what_it_waits_for(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    export = an_export(client_under_test.connection)
+    ClientConnection.objects.update(enabled=False)
+    assert "Its connection is disabled" in life_of(operator, a_file(export))
 
 
 def test_rows_are_shown_with_the_sources_names_and_null_apart_from_empty(
