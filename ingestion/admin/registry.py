@@ -15,7 +15,12 @@ from ingestion.admin.file_pages import file_page, passport_page, rows_page
 from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.next_load import NEWEST_ATTEMPT, failed_reload
 from ingestion.admin.receipts import verify_against_s3, verify_stored
-from ingestion.admin.registry_filters import LoadingNowFilter, PeriodFilter
+from ingestion.admin.registry_filters import (
+    ExportFilter,
+    FailedWithFilter,
+    LoadingNowFilter,
+    PeriodFilter,
+)
 from ingestion.attempts import RUNNING
 from ingestion.figures import bytes_text
 from ingestion.models import SourceFile
@@ -33,7 +38,10 @@ class SourceFileAdmin(HistoryAdmin):
         "bytes",
         "what_is_wrong",
     ]
-    list_filter = ["status", LoadingNowFilter, PeriodFilter, "connection__client", "connection"]
+    list_filter = [
+        *("status", LoadingNowFilter, ExportFilter, PeriodFilter, "skip_reason"),
+        *("connection__client", "connection", FailedWithFilter),
+    ]
     list_select_related = ["connection"]
     search_fields = ["key"]  # there is a search: get_search_results says which
     search_help_text = "A part of a key, in its own case; or a whole ETag or error code"
