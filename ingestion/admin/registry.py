@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from ingestion.admin.asking import ask
-from ingestion.admin.file_pages import file_page, passport_page, rows_page
+from ingestion.admin.file_pages import file_page
 from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.next_load import NEWEST_ATTEMPT, failed_reload
 from ingestion.admin.receipts import verify_against_s3, verify_stored
@@ -21,6 +21,7 @@ from ingestion.admin.registry_filters import (
     LoadingNowFilter,
     PeriodFilter,
 )
+from ingestion.admin.row_pages import passport_page, rows_page
 from ingestion.attempts import RUNNING
 from ingestion.figures import bytes_text
 from ingestion.models import SourceFile

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape, strip_tags
 
+from ingestion.admin import row_pages
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
 from ingestion.reruns import reprocess
 from kcx.simulated_aws.deliveries import BillingService
@@ -181,6 +182,77 @@ def test_rows_are_paged_by_their_numbers(client_under_test: ClientUnderTest, ope
     assert "Next rows" not in last
 
 
+def links_of(browser: Browser, file: SourceFile, address: str = "") -> tuple[list[int], dict[str, str]]:
+    """The numbers of the rows that are shown, and where the page leads on by `rel`."""
+    text = rows_of_address(browser, file, address)
+    numbers = [int(n) for n in re.findall(r'title="The passport of row (\d+)"', text)]
+    found = re.findall(r'rel="(prev|next)" href="([^"]+)"', text)
+    return numbers, {rel: unescape(href) for rel, href in found}
+
+
+def rows_of_address(browser: Browser, file: SourceFile, address: str) -> str:
+    return page(browser, reverse("admin:ingestion_sourcefile_rows", args=[file.pk]) + address)
+
+
+def test_pages_of_rows_go_on_and_back(client_under_test: ClientUnderTest, operator: Browser) -> None:
+    lines = "".join(f"{'odd' if number % 2 else 'even'}\n" for number in range(1, 241))
+    file = ingest(client_under_test, csv_gz("n\n" + lines))
+    search = "?find=odd&in=0"
+    first, links = links_of(operator, file, search)
+    assert (first, "prev" in links) == (list(range(1, 101, 2)), False)
+    second, links = links_of(operator, file, links["next"])
+    assert second == list(range(101, 201, 2))
+    third, links = links_of(operator, file, links["next"])
+    assert (third, "next" in links) == (list(range(201, 241, 2)), False)
+    again, links = links_of(operator, file, links["prev"])
+    assert again == second
+    again, links = links_of(operator, file, links["prev"])
+    assert (again, "prev" in links) == (first, False)
+    assert links_of(operator, file, links["next"])[0] == second
+
+
+LONG = "x" * 10 * 2**20
+
+
+def test_a_page_of_rows_shows_how_long_values_begin_and_stays_small(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = ingest(client_under_test, csv_gz(f"a,b\n1,{LONG}\n2,y\n3,{LONG}\n"))
+    plain = ingest(client_under_test, csv_gz("a,b\n1,x\n2,y\n3,z\n"), "exports/plain.csv.gz")
+    text = rows_of(operator, file)
+    assert len(text) < len(rows_of(operator, plain)) + 3000
+    assert text.count("10,485,760 characters in all") == 2
+    assert re.search("<td>x{1000} <span", text)
+    assert "characters in all" not in rows_of(operator, plain)
+    assert "characters in all" not in rows_of(operator, file, columns="a"), "a hidden column"
+    alone = page(operator, passport(file))
+    assert len(alone) < 200_000
+    assert "10,485,760 characters in all" in alone
+
+
+def test_a_page_of_rows_ends_early_where_it_would_be_long(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    names, cells = ",".join(f"c{n}" for n in range(200)), ",".join(["y" * 900] * 200)
+    file = ingest(client_under_test, csv_gz(names + "\n" + (cells + "\n") * 12))
+    first, links = links_of(operator, file)
+    assert first == [1, 2, 3, 4, 5]
+    second, links = links_of(operator, file, links["next"])
+    assert second == [6, 7, 8, 9, 10]
+    third, links = links_of(operator, file, links["next"])
+    assert (third, "next" in links) == ([11, 12], False)
+    assert links_of(operator, file, links["prev"])[0] == second
+
+
+def test_what_takes_too_long_says_so_and_what_to_do(
+    client_under_test: ClientUnderTest, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ingest(client_under_test, csv_gz("a\n" + f"{LONG}\n" * 3))
+    monkeypatch.setattr(row_pages, "SECONDS_TO_FIND", 0.001)
+    assert "Begin behind a later row number." in rows_of(operator, file, find="y", **{"in": 0})
+    assert "These rows are too large to be read together" in rows_of(operator, file)
+
+
 def test_columns_and_rows_are_found(client_under_test: ClientUnderTest, operator: Browser) -> None:
     file = ingest(client_under_test, csv_gz("bill/Payer,lineItem/Cost\np1,10%\np2,20_\np1,30\n"))
     assert '<th scope="col">bill/Payer' not in rows_of(operator, file, columns="COST")
@@ -192,7 +264,15 @@ def test_columns_and_rows_are_found(client_under_test: ClientUnderTest, operator
 
 
 @pytest.mark.parametrize(
-    "search", [{"after": "-1"}, {"after": "9" * 40}, {"in": "77", "find": "x"}, {"find": "\0", "in": "0"}]
+    "search",
+    [
+        {"after": "-1"},
+        {"after": "9" * 40},
+        {"before": "9" * 40},
+        {"before": "0"},
+        {"in": "77", "find": "x"},
+        {"find": "\0", "in": "0"},
+    ],
 )
 def test_an_address_that_makes_no_sense_is_no_error(
     client_under_test: ClientUnderTest, operator: Browser, search: dict[str, str]
@@ -274,6 +354,7 @@ def test_a_stranger_sees_nothing_and_a_row_that_is_none_is_not_found(
     client_under_test: ClientUnderTest, operator: Browser
 ) -> None:
     file = ingest(client_under_test, csv_gz("n\n1\n"))
-    assert operator.get(passport(file, 2), secure=True).status_code == 404
+    for none in (0, 2, 10**30):
+        assert operator.get(passport(file, none), secure=True).status_code == 404
     for path in (passport(file), reverse("admin:ingestion_sourcefile_rows", args=[file.pk])):
         assert Browser().get(path, secure=True).status_code == 302
