@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from psycopg import sql
 
 from billing.models import RawRow
@@ -17,15 +17,6 @@ def rows_after(
     """At most `limit` rows of the file, in file order, behind `row_number`."""
     rows = _rows_of(connection_id, source_file_id)
     return list(rows.filter(row_number__gt=row_number).order_by("row_number")[:limit])
-
-
-def rows_with(
-    connection_id: int, source_file_id: int, column: int, text: str, row_number: int = 0, limit: int = 100
-) -> list[RawRow]:
-    """At most `limit` rows behind `row_number` whose cell in `column` (0-based) contains `text`."""
-    contains = Q(**{f"values__{column}__contains": text})
-    rows = _rows_of(connection_id, source_file_id).filter(contains, row_number__gt=row_number)
-    return list(rows.order_by("row_number")[:limit])
 
 
 def values_between(

@@ -26,8 +26,8 @@ class ErrorCodeFilter(admin.SimpleListFilter):
         """One choice per code."""
         return [(code, code) for code in sorted(IngestionError.codes())]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[LoadAttempt]) -> QuerySet[LoadAttempt]:
-        """The attempts that ended with the chosen code."""
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What ended with the chosen code."""
         return queryset.filter(error_code=self.value()) if self.value() else queryset
 
 

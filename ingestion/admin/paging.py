@@ -50,6 +50,8 @@ class BoundedChangeList(ChangeList):
         super().get_results(request)
         if BEFORE in self.params:
             self.first_stretch = self.get_query_string(remove=[BEFORE, "p"])
+        if not (self.query or self.get_filters_params()):
+            self.full_result_count = self.result_count  # these are all: nothing to "Show all" of
         most = self.paginator.MOST
         if self.result_count < most:
             return

@@ -11,10 +11,17 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from ingestion.admin.asking import ask
-from ingestion.admin.file_pages import file_page, passport_page, rows_page
+from ingestion.admin.file_pages import file_page
 from ingestion.admin.history import HistoryAdmin
+from ingestion.admin.next_load import NEWEST_ATTEMPT, failed_reload
 from ingestion.admin.receipts import verify_against_s3, verify_stored
-from ingestion.admin.registry_filters import LoadingNowFilter, PeriodFilter
+from ingestion.admin.registry_filters import (
+    ExportFilter,
+    FailedWithFilter,
+    LoadingNowFilter,
+    PeriodFilter,
+)
+from ingestion.admin.row_pages import passport_page, rows_page
 from ingestion.attempts import RUNNING
 from ingestion.figures import bytes_text
 from ingestion.models import SourceFile
@@ -32,7 +39,10 @@ class SourceFileAdmin(HistoryAdmin):
         "bytes",
         "what_is_wrong",
     ]
-    list_filter = ["status", LoadingNowFilter, PeriodFilter, "connection__client", "connection"]
+    list_filter = [
+        *("status", LoadingNowFilter, ExportFilter, PeriodFilter, "skip_reason"),
+        *("connection__client", "connection", FailedWithFilter),
+    ]
     list_select_related = ["connection"]
     search_fields = ["key"]  # there is a search: get_search_results says which
     search_help_text = "A part of a key, in its own case; or a whole ETag or error code"
@@ -40,9 +50,9 @@ class SourceFileAdmin(HistoryAdmin):
     actions = ["retry_now", "reprocess_now", "skip_now", "release_now", verify_stored, verify_against_s3]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
-        """Each file with whether it is loading now."""
+        """Each file with whether it is loading now, and how its newest attempt ended."""
         files: QuerySet[SourceFile] = super().get_queryset(request)
-        return files.annotate(loading=RUNNING)
+        return files.annotate(loading=RUNNING, newest_attempt=NEWEST_ATTEMPT)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[SourceFile], search_term: str
@@ -94,14 +104,19 @@ class SourceFileAdmin(HistoryAdmin):
 
     @admin.display(description="What is wrong")
     def what_is_wrong(self, file: SourceFile) -> str:
-        """The error of a failed file, the reason of a skipped one; and what is to be done."""
-        wrong = file.get_skip_reason_display() or "-"
+        """The error of a failed file or reload, the reason of a skipped one; and what is to be done."""
+        wrong, next_action = file.get_skip_reason_display() or "-", file.next_action
         if file.status == SourceFile.Status.FAILED:
             wrong = f"{file.error_code}: {file.error_message}"
-        if not file.next_action:
+        elif failed := failed_reload(file):
+            wrong = f"The last reload failed, the old rows stay. {failed.code}: {failed.cause}"
+            next_action = failed.next_action
+        elif file.reload_requested_at:
+            wrong = "Nothing; a reload is asked for"
+        if not next_action:
             return wrong
         told = '<div class="kcx-wide">{}<br><span class="kcx-quiet">{}</span></div>'
-        return format_html(told, wrong, file.next_action)
+        return format_html(told, wrong, next_action)
 
     @admin.action(description="Retry", permissions=["operate"])
     def retry_now(self, request: HttpRequest, files: QuerySet[SourceFile]) -> HttpResponse | None:

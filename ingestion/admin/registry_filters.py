@@ -1,4 +1,4 @@
-"""Filters of the file registry's list."""
+"""Filters of the file registry's list; `kcx/dashboard/links.py` leads to it by their parameters."""
 
 from typing import Any
 
@@ -9,8 +9,11 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from ingestion.admin.audit import ErrorCodeFilter
 from ingestion.attempts import RUNNING
-from ingestion.models import SourceFile
+from ingestion.models import Export, SourceFile
+
+NO_PERIOD = "none"
 
 # One step of the index per period: DISTINCT would read all of it.
 PERIODS = """
@@ -26,7 +29,7 @@ SELECT start FROM period WHERE start IS NOT NULL ORDER BY start DESC
 
 
 class PeriodFilter(admin.SimpleListFilter):
-    """The billing periods that occur, newest first."""
+    """The billing periods that occur, newest first, and none at all."""
 
     title = "billing period"
     parameter_name = "period"
@@ -35,12 +38,15 @@ class PeriodFilter(admin.SimpleListFilter):
         """One choice per period."""
         with connection.cursor() as cursor:
             cursor.execute(PERIODS)
-            return [(str(start), f"{start:%Y-%m}") for (start,) in cursor.fetchall()]
+            periods = [(str(start), f"{start:%Y-%m}") for (start,) in cursor.fetchall()]
+        return [*periods, (NO_PERIOD, "No period")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
         """The files of the chosen period."""
         if not self.value():
             return queryset
+        if self.value() == NO_PERIOD:
+            return queryset.filter(billing_period_start=None)
         try:
             return queryset.filter(billing_period_start=self.value())
         except ValidationError as error:  # an address written by hand
@@ -60,3 +66,34 @@ class LoadingNowFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
         """The files that are loading now."""
         return queryset.filter(RUNNING) if self.value() else queryset
+
+
+class FailedWithFilter(ErrorCodeFilter):
+    """Failed files by their error code: an index holds them."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The files that failed with the chosen code."""
+        found = super().queryset(request, queryset)
+        return found.filter(status=SourceFile.Status.FAILED) if self.value() else found
+
+
+class ExportFilter(admin.SimpleListFilter):
+    """One export: chosen by following a link, and shown only then."""
+
+    title = "export"
+    parameter_name = "export"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The chosen one, by name."""
+        if not (value := self.value()):
+            return []
+        return [(value, str(Export.objects.filter(pk=self._chosen()).first() or "no such export"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
+        """The files of the chosen export."""
+        return queryset.filter(export=self._chosen()) if self.value() else queryset
+
+    def _chosen(self) -> int:
+        """0, which names none, for what is no id."""
+        value = self.value() or ""
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0

@@ -138,7 +138,7 @@ def _failed_entry(code: str, found: list[tuple[Line, Failed]]) -> Entry:
     noun = "file" if files == 1 else "files"
     where = line.name if len(found) == 1 else f"{len(found)} connections"
     one = {"connection__id__exact": line.id} if len(found) == 1 else {}
-    link = links.files(status__exact=SourceFile.Status.FAILED, error_code__exact=code, **one)
+    link = links.files(status__exact=SourceFile.Status.FAILED, error_code=code, **one)
     cause = f"{code}: {_sentences(newest.cause, newest.next_action)}"
     return Entry("bad", f"{count_text(files)} failed {noun}", where, cause, "See the files", link)
 

@@ -158,7 +158,7 @@ def _cells(
             cells.append(Cell(period, coverage, detail, links.cell(export.pk, period)))
         elif period and first and wanted and period > first:
             gap = Coverage.NOT_YET if period >= this_month else Coverage.MISSING
-            cells.append(Cell(period, gap, "no delivery", links.exports(id__exact=export.pk)))
+            cells.append(Cell(period, gap, "no delivery", links.export_page(export.pk)))
         else:
             cells.append(None)
     return cells

@@ -5,14 +5,21 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from ingestion.admin.registry_filters import NO_PERIOD
+
 
 def connection_page(connection_id: int) -> str:
     """The connection's own page."""
     return reverse("admin:ingestion_clientconnection_home", args=[connection_id])
 
 
+def export_page(export_id: int) -> str:
+    """The export's own page."""
+    return reverse("admin:ingestion_export_change", args=[export_id])
+
+
 def files(**filters: object) -> str:
-    """The registry, filtered by its fields."""
+    """The registry, filtered as its own filters do it: they show what is chosen, and clear it."""
     return _list("sourcefile", filters)
 
 
@@ -48,8 +55,7 @@ def coverage(**query: object) -> str:
 
 def cell(export_id: int, period: date | None) -> str:
     """The files of one billing period of an export."""
-    chosen = {"billing_period_start__exact": period} if period else {"billing_period_start__isnull": True}
-    return files(export__id__exact=export_id, **chosen)
+    return files(export=export_id, period=period or NO_PERIOD)
 
 
 def _list(model: str, filters: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """All main pages in a browser: narrow, dark, by keyboard, and for those who may only look."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from ingestion.models import (
     SourceFile,
     StaffAction,
 )
+from ingestion.reruns import retry
 from tests.browser.conftest import PASSWORD, Opened, member
 from tests.browser.looks import cut_off, hard_to_read, is_dark, too_wide
 from tests.builders import ClientUnderTest, csv_gz
@@ -165,6 +167,30 @@ def test_the_registry_tells_what_changes_while_it_is_looked_at(
     page.clock.fast_forward(10_000)
     expect(page.get_by_text("Something else by now.")).to_be_visible()
     expect(chosen).to_be_checked()
+
+
+def test_a_row_that_no_longer_belongs_to_the_list_says_so_and_is_not_counted(
+    client_under_test: ClientUnderTest, opened: Opened, settings: Any
+) -> None:
+    client = client_under_test
+    client.account.put_object(KEY, csv_gz("a,b\n1,2\n"))
+    settings.KCX_MAX_COLUMNS = 1
+    client.ingest()
+    page = opened("operator")
+    page.clock.install()
+    page.goto("/admin/ingestion/sourcefile/?status__exact=FAILED")
+    row, count = page.locator("tr.data-row", has_text=KEY), page.locator(".kcx-pages")
+    expect(row).to_contain_text("too_large")
+    expect(count).to_contain_text("1 source file")
+    settings.KCX_MAX_COLUMNS = 10
+    retry(SourceFile.objects.filter(key=KEY))
+    client.load_all()
+    assert client.file(KEY).status == "INGESTED"
+    page.clock.fast_forward(10_000)
+    expect(row).to_contain_text("No longer in this list")
+    expect(count).to_contain_text("0 source files")
+    expect(row).not_to_contain_text("Failed")
+    expect(row).not_to_contain_text("too_large")
 
 
 def test_times_are_those_of_the_readers_zone_and_utc_on_hover(

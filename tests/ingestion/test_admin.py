@@ -548,6 +548,28 @@ class TestFileList:
         assert found(chief, connection__client__id__exact=other.connection.client_id) == [theirs.key]
         assert found(chief) == sorted([broken.key, loading.key, theirs.key])
 
+    def test_files_are_filtered_by_export_error_code_reason_and_no_period(
+        self, chief: Browser, export: Export
+    ) -> None:
+        other = an_export(export.connection)
+        broken = failed(export, key="broken.csv")
+        failed(other, key="ragged.csv", error_code="ragged_row")
+        skipped = a_file(other, key="skipped.csv", status="SKIPPED", skip_reason="GONE")
+        undated = a_file(other, key="undated.csv", billing_period_start=None, billing_period_end=None)
+        assert found(chief, export=export.pk) == [broken.key]
+        assert found(chief, error_code="corrupt_gzip") == [broken.key]
+        assert found(chief, skip_reason__exact="GONE") == [skipped.key]
+        assert found(chief, period="none") == [undated.key]
+        assert found(chief, export="no number") == []
+
+    def test_a_list_of_all_offers_no_other_and_a_narrowed_one_does(
+        self, chief: Browser, export: Export
+    ) -> None:
+        failed(export)
+        assert "Show all" not in text_of(chief, address(SourceFile))
+        for narrowed in ({"status__exact": "FAILED"}, {"q": "csv"}, {"export": export.pk}):
+            assert "Show all" in text_of(chief, address(SourceFile), **narrowed)
+
     @pytest.mark.parametrize("period", ["hello", "2026-13-01", "", "2026-03-01'--"])
     def test_a_period_that_is_none_is_no_error(self, chief: Browser, export: Export, period: str) -> None:
         a_file(export)

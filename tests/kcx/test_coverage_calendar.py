@@ -174,6 +174,30 @@ class TestThePage:
         assert file.key in listed
         assert "of-another" not in listed
 
+    def test_the_list_that_a_cell_opens_says_that_it_is_narrowed_to_it(self, export: Export) -> None:
+        a_connection()
+        period_of_none = a_file(export, billing_period_start=None)
+        of_this_month = a_file(export)
+        a_file(an_export(export.connection, "another"))
+        viewer = a_member("viewer")
+        for period, file in ((this_month(), of_this_month), (None, period_of_none)):
+            found = shown(Export.objects.filter(pk=export.pk))
+            answer = viewer.get(found.rows[0].cells[found.periods.index(period)].link, secure=True)
+            listed = answer.context["cl"]
+            assert [one.pk for one in listed.result_list] == [file.pk]
+            assert listed.has_active_filters
+            chosen = {spec.title for spec in listed.filter_specs if spec.used_parameters}
+            assert {"export", "billing period"} <= chosen
+            assert "Clear all filters" in answer.content.decode()
+
+    def test_a_cell_of_no_file_opens_its_export(self, export: Export) -> None:
+        for back in (3, 1):
+            a_file(export, billing_period_start=months_ago(back))
+        missing = shown().rows[0].cells[shown().periods.index(months_ago(2))]
+        answer = a_member("viewer").get(missing.link, secure=True)
+        assert answer.status_code == 200
+        assert answer.context["original"] == export
+
     def test_a_hostile_export_name_is_text(self) -> None:
         a_file(an_export(a_connection(), "<script>alert(1)</script>"))
         answer = a_member("viewer").get(self.ADDRESS, secure=True).content.decode()

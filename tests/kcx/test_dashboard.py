@@ -274,16 +274,35 @@ class TestAttention:
         assert [entry.about for entry in told][3:] == ["2 more connections"]
         assert "state=lost" in told[-1].link
 
-    def test_every_link_of_an_entry_opens(self) -> None:
+    def test_every_link_of_an_entry_opens_and_a_list_says_what_it_is_narrowed_to(self) -> None:
         export = an_export(a_connection())
         a_file(export, "FAILED")
+        a_file(
+            an_export(export.connection, "generic", key_layout="generic"), "SKIPPED", skip_reason="ARCHIVED"
+        )
         a_delivery(export, "INCOMPLETE")
         an_export(a_connection(), decision="AWAITING")
         a_discovery(a_connection(), "bad_manifest", "No.")
         entries = attention(lines(), worker_works=False)
-        assert len(entries) == 5
+        assert len(entries) == 6
         browser = a_member("viewer")
-        assert {browser.get(entry.link, secure=True).status_code for entry in entries} == {200}
+        answers = {entry.kind: browser.get(entry.link, secure=True) for entry in entries}
+        assert {answer.status_code for answer in answers.values()} == {200}
+        lists = {
+            kind: answer.context["cl"]
+            for kind, answer in answers.items()
+            if "?" in answer.wsgi_request.get_full_path()
+        }
+        assert set(lists) == {"1 failed file", "Incomplete delivery", "Archived files", "Awaiting decision"}
+        for kind, listed in lists.items():
+            assert len(listed.result_list) == 1, kind
+            assert listed.has_active_filters, kind
+            assert {name for name in listed.filter_params if name not in consumed(listed)} == set(), kind
+
+
+def consumed(listed: Any) -> set[str]:
+    """The parameters that the list's filters know, and so show and clear."""
+    return {name for spec in listed.filter_specs for name in spec.used_parameters}
 
 
 class TestThePage:

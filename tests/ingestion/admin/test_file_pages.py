@@ -1,8 +1,11 @@
 """The pages of one file: its life, its rows as the source has them, and the passport of each row."""
 
+import re
 import shlex
 import subprocess
 from datetime import date
+from html import unescape
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,16 +14,21 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils import timezone
+from django.utils.html import escape, strip_tags
 
-from ingestion.models import SourceFile
+from ingestion.admin import row_pages
+from ingestion.models import ClientConnection, LoadAttempt, SourceFile
+from ingestion.reruns import reprocess
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.tables.cur2 import cur2_parquet
 from tests.builders import ClientUnderTest, csv_gz, parquet
+from tests.ingestion.registered import a_file, an_export, failed
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
+LIST = reverse("admin:ingestion_sourcefile_changelist")
 KEY = "exports/lines/file.csv.gz"
 HOSTILE = 'exports/it\'s "<script>alert(1)</script>" $(touch x) ünï/' + "x" * 900 + ".csv"
 
@@ -71,6 +79,86 @@ def test_a_file_tells_its_life(client_under_test: ClientUnderTest, operator: Bro
     assert "no. 1" in text, "its receipt"
 
 
+def life_of(browser: Browser, file: SourceFile) -> str:
+    """What the file's page says, as words."""
+    text = page(browser, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    return " ".join(unescape(strip_tags(text)).split())
+
+
+def in_list(browser: Browser) -> str:
+    return " ".join(unescape(strip_tags(page(browser, LIST))).split())
+
+
+def test_a_reload_is_told_from_the_wish_to_its_end(
+    client_under_test: ClientUnderTest, operator: Browser, settings: Any
+) -> None:
+    file = ingest(client_under_test, csv_gz("n,m\n1,2\n"))
+    assert "reload" not in life_of(operator, file)
+    reprocess(SourceFile.objects.filter(pk=file.pk), "somebody", "to see")
+    assert "A reload was asked for by somebody" in life_of(operator, file)
+    assert "a reload is asked for" in in_list(operator)
+    settings.KCX_MAX_COLUMNS = 1
+    client_under_test.load_all()
+    life = life_of(operator, file)
+    assert "The last reload failed (too_large): The header has 2 columns" in life
+    assert "The rows that were loaded before it stay." in life
+    assert "A reload was asked for" not in life
+    assert "The last reload failed, the old rows stay. too_large: The header has 2 columns" in in_list(
+        operator
+    )
+    settings.KCX_MAX_COLUMNS = 10
+    reprocess(SourceFile.objects.filter(pk=file.pk))
+    assert "A reload was asked for" in life_of(operator, file)
+    client_under_test.load_all()
+    assert "reload failed" not in life_of(operator, file)
+    assert "reload" not in in_list(operator)
+
+
+def test_a_reload_that_is_tried_again_says_when(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = ingest(client_under_test, csv_gz("n\n1\n"))
+    reprocess(SourceFile.objects.filter(pk=file.pk), "somebody")
+    LoadAttempt.objects.create(
+        source_file=file,
+        actor="somebody",
+        worker="w",
+        is_reload=True,
+        outcome="FAILED",
+        error_code="s3_unavailable",
+        error_message="S3 did not answer.",
+        ended_at=timezone.now(),
+    )
+    SourceFile.objects.filter(pk=file.pk).update(next_retry_at=timezone.now(), requested_by="")
+    life = life_of(operator, file)
+    assert "The last reload failed (s3_unavailable)" in life
+    assert re.search(r"A reload was asked for \S+ \S+ UTC; .* It is tried again \S+ \S+ UTC by itself", life)
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [("LOAD", "by itself"), ("IGNORE", "Staff decided not to load"), ("AWAITING", "awaits a decision")],
+)
+def test_a_file_says_it_is_tried_again_only_where_its_export_is_loaded(
+    client_under_test: ClientUnderTest, operator: Browser, decision: str, told: str
+) -> None:
+    export = an_export(client_under_test.connection, decision=decision)
+    tried_again = failed(export, next_retry_at=timezone.now())
+    life = life_of(operator, tried_again)
+    assert told in life
+    assert ("by itself" in life) == (decision == "LOAD")
+    waits = life_of(operator, a_file(export))
+    assert ("as soon as a worker is free" in waits) == (decision == "LOAD")
+
+
+def test_a_file_of_a_disabled_connection_says_what_it_waits_for(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    export = an_export(client_under_test.connection)
+    ClientConnection.objects.update(enabled=False)
+    assert "Its connection is disabled" in life_of(operator, a_file(export))
+
+
 def test_rows_are_shown_with_the_sources_names_and_null_apart_from_empty(
     client_under_test: ClientUnderTest, operator: Browser
 ) -> None:
@@ -94,6 +182,77 @@ def test_rows_are_paged_by_their_numbers(client_under_test: ClientUnderTest, ope
     assert "Next rows" not in last
 
 
+def links_of(browser: Browser, file: SourceFile, address: str = "") -> tuple[list[int], dict[str, str]]:
+    """The numbers of the rows that are shown, and where the page leads on by `rel`."""
+    text = rows_of_address(browser, file, address)
+    numbers = [int(n) for n in re.findall(r'title="The passport of row (\d+)"', text)]
+    found = re.findall(r'rel="(prev|next)" href="([^"]+)"', text)
+    return numbers, {rel: unescape(href) for rel, href in found}
+
+
+def rows_of_address(browser: Browser, file: SourceFile, address: str) -> str:
+    return page(browser, reverse("admin:ingestion_sourcefile_rows", args=[file.pk]) + address)
+
+
+def test_pages_of_rows_go_on_and_back(client_under_test: ClientUnderTest, operator: Browser) -> None:
+    lines = "".join(f"{'odd' if number % 2 else 'even'}\n" for number in range(1, 241))
+    file = ingest(client_under_test, csv_gz("n\n" + lines))
+    search = "?find=odd&in=0"
+    first, links = links_of(operator, file, search)
+    assert (first, "prev" in links) == (list(range(1, 101, 2)), False)
+    second, links = links_of(operator, file, links["next"])
+    assert second == list(range(101, 201, 2))
+    third, links = links_of(operator, file, links["next"])
+    assert (third, "next" in links) == (list(range(201, 241, 2)), False)
+    again, links = links_of(operator, file, links["prev"])
+    assert again == second
+    again, links = links_of(operator, file, links["prev"])
+    assert (again, "prev" in links) == (first, False)
+    assert links_of(operator, file, links["next"])[0] == second
+
+
+LONG = "x" * 10 * 2**20
+
+
+def test_a_page_of_rows_shows_how_long_values_begin_and_stays_small(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = ingest(client_under_test, csv_gz(f"a,b\n1,{LONG}\n2,y\n3,{LONG}\n"))
+    plain = ingest(client_under_test, csv_gz("a,b\n1,x\n2,y\n3,z\n"), "exports/plain.csv.gz")
+    text = rows_of(operator, file)
+    assert len(text) < len(rows_of(operator, plain)) + 3000
+    assert text.count("10,485,760 characters in all") == 2
+    assert re.search("<td>x{1000} <span", text)
+    assert "characters in all" not in rows_of(operator, plain)
+    assert "characters in all" not in rows_of(operator, file, columns="a"), "a hidden column"
+    alone = page(operator, passport(file))
+    assert len(alone) < 200_000
+    assert "10,485,760 characters in all" in alone
+
+
+def test_a_page_of_rows_ends_early_where_it_would_be_long(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    names, cells = ",".join(f"c{n}" for n in range(200)), ",".join(["y" * 900] * 200)
+    file = ingest(client_under_test, csv_gz(names + "\n" + (cells + "\n") * 12))
+    first, links = links_of(operator, file)
+    assert first == [1, 2, 3, 4, 5]
+    second, links = links_of(operator, file, links["next"])
+    assert second == [6, 7, 8, 9, 10]
+    third, links = links_of(operator, file, links["next"])
+    assert (third, "next" in links) == ([11, 12], False)
+    assert links_of(operator, file, links["prev"])[0] == second
+
+
+def test_what_takes_too_long_says_so_and_what_to_do(
+    client_under_test: ClientUnderTest, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ingest(client_under_test, csv_gz("a\n" + f"{LONG}\n" * 3))
+    monkeypatch.setattr(row_pages, "SECONDS_TO_FIND", 0.001)
+    assert "Begin behind a later row number." in rows_of(operator, file, find="y", **{"in": 0})
+    assert "These rows are too large to be read together" in rows_of(operator, file)
+
+
 def test_columns_and_rows_are_found(client_under_test: ClientUnderTest, operator: Browser) -> None:
     file = ingest(client_under_test, csv_gz("bill/Payer,lineItem/Cost\np1,10%\np2,20_\np1,30\n"))
     assert '<th scope="col">bill/Payer' not in rows_of(operator, file, columns="COST")
@@ -105,7 +264,15 @@ def test_columns_and_rows_are_found(client_under_test: ClientUnderTest, operator
 
 
 @pytest.mark.parametrize(
-    "search", [{"after": "-1"}, {"after": "9" * 40}, {"in": "77", "find": "x"}, {"find": "\0", "in": "0"}]
+    "search",
+    [
+        {"after": "-1"},
+        {"after": "9" * 40},
+        {"before": "9" * 40},
+        {"before": "0"},
+        {"in": "77", "find": "x"},
+        {"find": "\0", "in": "0"},
+    ],
 )
 def test_an_address_that_makes_no_sense_is_no_error(
     client_under_test: ClientUnderTest, operator: Browser, search: dict[str, str]
@@ -187,6 +354,7 @@ def test_a_stranger_sees_nothing_and_a_row_that_is_none_is_not_found(
     client_under_test: ClientUnderTest, operator: Browser
 ) -> None:
     file = ingest(client_under_test, csv_gz("n\n1\n"))
-    assert operator.get(passport(file, 2), secure=True).status_code == 404
+    for none in (0, 2, 10**30):
+        assert operator.get(passport(file, none), secure=True).status_code == 404
     for path in (passport(file), reverse("admin:ingestion_sourcefile_rows", args=[file.pk])):
         assert Browser().get(path, secure=True).status_code == 302

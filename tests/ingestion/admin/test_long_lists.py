@@ -101,7 +101,7 @@ def test_the_periods_to_choose_from_are_those_there_are(staff: Browser, export: 
     for month in (2, 5, 2, 4):
         a_file(export, billing_period_start=date(2026, month, 1), billing_period_end=date(2026, month + 1, 1))
     a_file(export, billing_period_start=None, billing_period_end=None)
-    assert filter_choices(staff) == ["2026-05", "2026-04", "2026-02"]
+    assert filter_choices(staff) == ["2026-05", "2026-04", "2026-02", "No period"]
     may = looked_at(staff, f"{LIST}?period=2026-05-01")
     assert shown(may) == [SourceFile.objects.get(billing_period_start=date(2026, 5, 1)).pk]
 
