@@ -1,5 +1,6 @@
 """The dashboard: what it says of each situation, to whom, and at how many queries."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -245,6 +246,32 @@ class TestCadence:
         for back in (3, 2, 1):
             a_delivery(export, at=now - back * timedelta(hours=6), key=f"exports/{back}.csv")
         assert line_of(export.connection).expectation.expected == now
+
+    def test_files_by_key_that_come_in_parts_are_one_delivery_a_day(self) -> None:
+        export = an_export(a_connection())
+        newest = timezone.now() - timedelta(hours=20)
+        for day, part in itertools.product((3, 2, 1, 0), range(12)):
+            at = newest - timedelta(days=day, seconds=5 * (11 - part))
+            a_delivery(export, at=at, key=f"exports/{day}/{part}.csv")
+        line = line_of(export.connection)
+        assert line.expectation.last == newest
+        assert line.expectation.expected == newest + timedelta(days=1)
+        assert line.late_since is None
+
+    def test_the_same_keys_written_anew_each_day_are_one_delivery_a_day_too(self) -> None:
+        export = an_export(a_connection())
+        newest = timezone.now() - timedelta(hours=40)
+        for day, part in itertools.product((2, 1, 0), range(3)):
+            at = newest - timedelta(days=day, minutes=2 * part)
+            a_delivery(export, "PENDING" if day else "CURRENT", at=at, key=f"exports/{part}.csv")
+        assert line_of(export.connection).late_since == newest + timedelta(days=1)
+
+    def test_a_dump_of_one_day_tells_no_cadence_yet(self) -> None:
+        export = an_export(a_connection())
+        for part in range(12):
+            at = timezone.now() - timedelta(hours=5, seconds=5 * part)
+            a_delivery(export, at=at, key=f"exports/{part}.csv")
+        assert line_of(export.connection).expectation.expected is None
 
     def test_an_export_that_is_not_loaded_is_never_late(self) -> None:
         export = an_export(a_connection(), decision="IGNORE")
