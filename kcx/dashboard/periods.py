@@ -12,7 +12,8 @@ from ingestion.publish import LIVE
 # Of each file: is it held by a delivery that counts (NULL: by none at all)?
 FILES = """
 SELECT f.export_id, f.billing_period_start, count(*), count(*) FILTER (WHERE counts),
-       count(*) FILTER (WHERE counts AND f.status = 'NEW'), count(*) FILTER (WHERE counts AND f.status = 'FAILED')
+       count(*) FILTER (WHERE counts AND f.status = 'NEW'),
+       count(*) FILTER (WHERE counts AND f.status = 'FAILED')
 FROM ingestion_sourcefile f
 LEFT JOIN (
     SELECT h.source_file_id, bool_or(d.status = ANY(%(live)s)) AS live
