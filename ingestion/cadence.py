@@ -11,11 +11,16 @@ from django.db import connection
 
 LEARNED_FROM = 10  # deliveries at most
 FEWEST = 3
+# Files that come by key come in parts: those so close to each other are one delivery. What comes closer than
+# this all the time has no cadence that can be told, and is never late.
+SAME_DELIVERY = timedelta(minutes=15)
+NEWEST_KEYS = 200  # of an export: some days of dumps in many parts
 # AWS's refreshes come a few times a day at no fixed hour: so much later than usual is still on time.
 LEAST_GRACE = timedelta(hours=2)
 
 # The two newest periods of each export, for on the first of a month the running one has told nothing yet;
-# where files come by key, its newest keys. Each by an index from its end: cheap however long the history.
+# where files come by key, its newest keys, and of these the last of each lot that came together. Each by an
+# index from its end: cheap however long the history.
 LAST_DELIVERIES = """
 SELECT e.connection_id, e.id, e.decision = 'LOAD', ARRAY(
     SELECT d.delivered_at FROM ingestion_delivery d
@@ -27,10 +32,16 @@ FROM ingestion_export e CROSS JOIN LATERAL (
 ) s
 UNION ALL
 SELECT e.connection_id, e.id, e.decision = 'LOAD', ARRAY(
-    SELECT d.delivered_at FROM (
-        SELECT id FROM ingestion_deliveryscope WHERE export_id = e.id AND key <> ''
-        ORDER BY id DESC LIMIT %(n)s
-    ) k JOIN ingestion_delivery d ON d.scope_id = k.id ORDER BY d.delivered_at DESC LIMIT %(n)s
+    SELECT delivered_at FROM (
+        SELECT d.delivered_at, lead(d.delivered_at) OVER (ORDER BY d.delivered_at) AS following FROM (
+            SELECT id FROM ingestion_deliveryscope WHERE export_id = e.id AND key <> ''
+            ORDER BY id DESC LIMIT %(keys)s
+        ) k CROSS JOIN LATERAL (
+            SELECT delivered_at FROM ingestion_delivery WHERE scope_id = k.id
+            ORDER BY delivered_at DESC LIMIT %(n)s
+        ) d
+    ) t WHERE following IS NULL OR following - delivered_at > %(same)s
+    ORDER BY delivered_at DESC LIMIT %(n)s
 ) FROM ingestion_export e
 """
 
@@ -88,7 +99,7 @@ def export_cadences() -> list[ExportCadence]:
     """Of every export, also of those without deliveries."""
     periods: dict[tuple[int, int, bool], list[list[datetime]]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(LAST_DELIVERIES, {"n": LEARNED_FROM})
+        cursor.execute(LAST_DELIVERIES, {"n": LEARNED_FROM, "keys": NEWEST_KEYS, "same": SAME_DELIVERY})
         for connection_id, export_id, loaded, times in cursor.fetchall():
             periods[connection_id, export_id, loaded].append(times)
     return [ExportCadence(*which, learn(times)) for which, times in periods.items()]

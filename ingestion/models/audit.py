@@ -90,6 +90,13 @@ class LoadAttempt(models.Model):
         indexes = [
             models.Index(fields=["source_file", "-id"], name="loadattempt_file"),
             models.Index(fields=["id"], condition=Q(outcome="RUNNING"), name="loadattempt_running"),
+            # The dashboard's rows and bytes by day.
+            models.Index(
+                fields=["ended_at"],
+                include=["rows", "bytes_read"],
+                condition=Q(outcome="SUCCEEDED"),
+                name="loadattempt_succeeded",
+            ),
         ]
 
     def __str__(self) -> str:

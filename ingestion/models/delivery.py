@@ -28,6 +28,10 @@ class DeliveryScope(models.Model):
                 condition=~Q(key="") | Q(billing_period_start__isnull=False), name="scope_is_one"
             ),
         ]
+        indexes = [
+            # The newest keys of an export tell its cadence, however many it has.
+            models.Index(fields=["export", "id"], condition=~Q(key=""), name="scope_newest_keys"),
+        ]
 
     def __str__(self) -> str:
         return self.key or f"{self.export} {self.billing_period_start:%Y-%m}"

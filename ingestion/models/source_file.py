@@ -135,12 +135,6 @@ class SourceFile(models.Model):
                 condition=Q(ingested_at__isnull=False),
                 name="sourcefile_last_ingested",
             ),
-            models.Index(
-                fields=["ingested_at"],
-                include=["row_count", "size"],
-                condition=Q(ingested_at__isnull=False),
-                name="sourcefile_ingested",
-            ),
             # Which layouts each export has: a sweep asks every minute.
             models.Index(
                 fields=["export", "layout"], condition=Q(status="INGESTED"), name="sourcefile_export_layout"

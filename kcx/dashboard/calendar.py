@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import QuerySet
 
-from ingestion.models import Delivery, Export, SourceFile
+from ingestion.models import Export
 from kcx.dashboard import links
+from kcx.dashboard.periods import Found, Key, found_of
 from kcx.templatetags.kcx_format import count_text
 
 SHOWN_MONTHS = 18
 MOST_MONTHS = 240
 # Periods that are still to come; a key may name any year.
 SHOWN_AHEAD = 2
-FileStatus = SourceFile.Status
 
 
 class Coverage(Enum):
@@ -31,22 +31,6 @@ class Coverage(Enum):
 
     def __init__(self, words: str, tone: str) -> None:
         self.words, self.tone = words, tone
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is registered of one billing period of an export: files by status, and deliveries.
-
-    `published` counts deliveries that were ever current; `scopes` what they are current for (1, or keys).
-    """
-
-    files: int = 0
-    new: int = 0
-    failed: int = 0
-    current: int = 0
-    open: int = 0
-    published: int = 0
-    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +64,7 @@ class Calendar:
 
 def calendar(exports: QuerySet[Export], today: date, *, everything: bool = False) -> Calendar:
     """Of these exports; the newest periods only, or all."""
-    found = _found(exports)
+    found = found_of(exports)
     this_month = today.replace(day=1)
     periods = _periods({period for _, period in found if period}, this_month)
     shown = _shown(periods, this_month, MOST_MONTHS if everything else SHOWN_MONTHS)
@@ -106,44 +90,6 @@ def _shown(periods: list[date], this_month: date, most: int) -> list[date]:
     return ahead[-SHOWN_AHEAD:] + periods[len(ahead) :][:most]
 
 
-Key = tuple[int, date | None]
-
-
-def _found(exports: QuerySet[Export]) -> dict[Key, Found]:
-    files = SourceFile.objects.filter(export__in=exports).order_by()
-    counted = files.values_list("export", "billing_period_start").annotate(
-        every=Count("pk"),
-        new=Count("pk", filter=Q(status=FileStatus.NEW)),
-        failed=Count("pk", filter=Q(status=FileStatus.FAILED)),
-    )
-    held = {(export, period): (every, new, failed) for export, period, every, new, failed in counted}
-    delivered = _deliveries(exports)
-    found = {}
-    for key in held.keys() | delivered.keys():
-        files_of, new, failed = held.get(key, (0, 0, 0))
-        found[key] = Found(files_of, new, failed, *delivered.get(key, (0, 0, 0, False)))
-    return found
-
-
-def _deliveries(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, bool]]:
-    status = Delivery.Status
-    counted = (
-        Delivery.objects.filter(scope__export__in=exports)
-        .order_by()
-        .values_list("scope__export", "scope__billing_period_start")
-        .annotate(
-            current=Count("pk", filter=Q(status=status.CURRENT)),
-            open=Count("pk", filter=Q(status__in=[status.PENDING, status.INCOMPLETE])),
-            published=Count("pk", filter=Q(published_at__isnull=False)),
-            key=Min("scope__key"),
-        )
-    )
-    return {
-        (export, period): (current, still_open, published, bool(key))
-        for export, period, current, still_open, published, key in counted
-    }
-
-
 def _cells(
     export: Export, columns: list[date | None], found: dict[Key, Found], this_month: date
 ) -> list[Cell | None]:
@@ -165,27 +111,31 @@ def _cells(
 
 
 def _judged(found: Found, *, wanted: bool) -> tuple[Coverage, str]:
-    files = f"{count_text(found.files)} {'file' if found.files == 1 else 'files'}"
     if not wanted:
-        return Coverage.NOT_LOADED, files
+        return Coverage.NOT_LOADED, _files(found.registered)
     if found.failed and (found.open or found.by_key or not found.current):
-        return Coverage.FAILED, f"{count_text(found.failed)} of {files}"
+        return Coverage.FAILED, f"{count_text(found.failed)} of {_files(found.files)}"
     if found.open or found.new or not found.published:
-        return _unfinished(found, files)
+        return _unfinished(found)
     restated = found.published - found.current
     if restated > 0:
-        return Coverage.RESTATED, f"{count_text(restated)} times"
-    return Coverage.COMPLETE, files
+        return Coverage.RESTATED, "once" if restated == 1 else f"{count_text(restated)} times"
+    return Coverage.COMPLETE, _files(found.files)
 
 
-def _unfinished(found: Found, files: str) -> tuple[Coverage, str]:
+def _unfinished(found: Found) -> tuple[Coverage, str]:
     if found.current:
         return Coverage.PARTIAL, "newer one open"
     if found.new:
-        return Coverage.PARTIAL, f"{count_text(found.new)} of {files} wait"
+        wait = "waits" if found.new == 1 else "wait"
+        return Coverage.PARTIAL, f"{count_text(found.new)} of {_files(found.files)} {wait}"
     if found.open:
         return Coverage.PARTIAL, "not whole"
-    return Coverage.NOT_LOADED, files
+    return Coverage.NOT_LOADED, _files(found.registered)
+
+
+def _files(count: int) -> str:
+    return f"{count_text(count)} {'file' if count == 1 else 'files'}"
 
 
 def _months(first: date, last: date) -> list[date]:

@@ -12,9 +12,10 @@ from ingestion.models import ClientConnection
 
 DAYS = 30
 
+# Of attempts, which stay as they are: a file that is loaded again tells nothing of the day it was first.
 INGESTED = """
-SELECT (ingested_at AT TIME ZONE 'UTC')::date, sum(row_count)::bigint, sum(size)::bigint
-FROM ingestion_sourcefile WHERE ingested_at >= %s GROUP BY 1
+SELECT (ended_at AT TIME ZONE 'UTC')::date, sum(rows)::bigint, sum(bytes_read)::bigint
+FROM ingestion_loadattempt WHERE outcome = 'SUCCEEDED' AND ended_at >= %s GROUP BY 1
 """
 # What was delivered before KCX knew the connection says nothing of how quick KCX is.
 LAG = """
@@ -30,7 +31,7 @@ WHERE d.published_at >= %s AND d.delivered_at >= c.created_at GROUP BY 1
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day (UTC): rows and bytes of the objects ingested, and the median lag; None: nothing published."""
+    """One day (UTC): rows and bytes of its loads and reloads, and the median lag; None: nothing published."""
 
     day: date
     rows: int

@@ -92,9 +92,9 @@ def archived_by_connection() -> dict[int, int]:
 
 
 def failed_by_connection() -> dict[int, list[Failed]]:
-    """The failed files of each connection, grouped by their error code, the most first."""
+    """The failed files of each connection by their error code, the most first: of exports that are loaded."""
     grouped = (
-        SourceFile.objects.filter(status=SourceFile.Status.FAILED)
+        SourceFile.objects.filter(status=SourceFile.Status.FAILED, export__decision=Export.Decision.LOAD)
         .values("connection_id", "error_code")
         .annotate(files=Count("pk"), newest=Max("pk"), stuck=Count("pk", filter=Q(next_retry_at=None)))
         .order_by("-files")

@@ -21,23 +21,24 @@ def hard_to_read(page: Page) -> list[str]:
     return page.evaluate(
         """() => {
         const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-        const bytes = (colour) => {
-            canvas.clearRect(0, 0, 1, 1);
-            canvas.fillStyle = colour;
-            canvas.fillRect(0, 0, 1, 1);
+        // Colours drawn one on the other, as translucent ones are seen.
+        const drawn = (colours) => {
+            for (const colour of colours) {
+                canvas.fillStyle = colour;
+                canvas.fillRect(0, 0, 1, 1);
+            }
             return [...canvas.getImageData(0, 0, 1, 1).data];
         };
-        const light = (colour) => {
+        const light = (colours) => {
             const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-            const [red, green, blue] = bytes(colour).map((byte) => linear(byte / 255));
+            const [red, green, blue] = drawn(colours).map((byte) => linear(byte / 255));
             return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
         };
-        const ground = (one) => {
-            while (one && bytes(getComputedStyle(one).backgroundColor)[3] < 255) one = one.parentElement;
-            return light(one ? getComputedStyle(one).backgroundColor : "white");
-        };
+        const grounds = (one) =>
+            one ? [...grounds(one.parentElement), getComputedStyle(one).backgroundColor] : ["white"];
         const poor = (one) => {
-            const both = [light(getComputedStyle(one).color), ground(one)].sort((a, b) => b - a);
+            const below = grounds(one);
+            const both = [light([...below, getComputedStyle(one).color]), light(below)].sort((a, b) => b - a);
             return (both[0] + 0.05) / (both[1] + 0.05) < 4.5;
         };
         const isText = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim();

@@ -88,7 +88,7 @@ def test_pages_are_dark_where_the_person_wants_it(
     client: ClientUnderTest, opened: Opened, dark: bool
 ) -> None:
     page = opened("onboarder", dark=dark)
-    for address in ("/admin/", with_buttons(client)[0], with_buttons(client)[-1]):
+    for address in main_pages(client):
         page.goto(address)
         assert is_dark(page) == dark, address
         assert hard_to_read(page) == [], address

@@ -1,6 +1,7 @@
 """Situations the dashboard is shown in, written straight into the tables, as the pipeline leaves them."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -89,13 +90,14 @@ def a_delivery(
     at: datetime | None = None,
     period: date | None = None,
     key: str = "",
+    files: Sequence[SourceFile] = (),
 ) -> Delivery:
     scope, _ = DeliveryScope.objects.get_or_create(
         export=export, billing_period_start=period or this_month(), key=key
     )
     at = at or timezone.now() - timedelta(hours=1)
     published = at + timedelta(minutes=5) if status in {"CURRENT", "SUPERSEDED"} else None
-    return Delivery.objects.create(
+    delivery = Delivery.objects.create(
         scope=scope,
         snapshot_id=f"snapshot {next(_numbers)}",
         status=status,
@@ -104,6 +106,8 @@ def a_delivery(
         published_at=published,
         superseded_at=timezone.now() if status == "SUPERSEDED" else None,
     )
+    delivery.files.add(*files, through_defaults={"last_modified": at})
+    return delivery
 
 
 def deliveries_every(export: Export, hours: float, count: int, *, last: float) -> None:

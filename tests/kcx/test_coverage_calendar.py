@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 from django.db.models import QuerySet
 
-from ingestion.models import Export
+from ingestion.models import Delivery, Export
 from kcx.dashboard.calendar import Calendar, Coverage, calendar
 from tests.kcx.situations import (
     a_connection,
@@ -49,11 +49,41 @@ def test_a_period_that_was_published_again_is_restated_so_many_times(export: Exp
     assert coverage_of(export) == (Coverage.RESTATED, "2 times")
 
 
+def test_a_period_that_was_published_again_once_says_so(export: Export) -> None:
+    for status in ("SUPERSEDED", "CURRENT"):
+        a_delivery(export, status, files=[a_file(export)])
+    assert coverage_of(export) == (Coverage.RESTATED, "once")
+
+
+def test_only_the_files_of_the_current_delivery_are_counted(export: Export) -> None:
+    never_shown = a_delivery(export, "SUPERSEDED", files=[a_file(export) for _ in range(3)])
+    Delivery.objects.filter(pk=never_shown.pk).update(published_at=None)
+    a_file(export, "SKIPPED", skip_reason="UNLISTED")
+    kept = a_file(export)
+    never_shown.files.add(kept, through_defaults={"last_modified": kept.last_modified})
+    a_delivery(export, files=[kept, a_file(export)])
+    assert coverage_of(export) == (Coverage.COMPLETE, "2 files")
+
+
+def test_files_that_wait_are_told_of_those_of_the_open_delivery(export: Export) -> None:
+    older = [a_file(export, "SKIPPED", skip_reason="OLDER") for _ in range(5)]
+    a_delivery(export, "SUPERSEDED", files=older)
+    Delivery.objects.update(published_at=None)
+    a_delivery(export, "PENDING", files=[a_file(export), a_file(export, "NEW"), a_file(export, "NEW")])
+    assert coverage_of(export) == (Coverage.PARTIAL, "2 of 3 files wait")
+
+
+def test_a_failed_file_of_an_older_delivery_does_not_make_the_open_one_failed(export: Export) -> None:
+    a_delivery(export, "SUPERSEDED", files=[a_file(export, "FAILED")])
+    a_delivery(export, "INCOMPLETE", files=[a_file(export)])
+    assert coverage_of(export) == (Coverage.PARTIAL, "not whole")
+
+
 def test_files_that_wait_make_it_partial(export: Export) -> None:
     a_file(export)
     a_file(export, "NEW")
     a_delivery(export, "PENDING")
-    assert coverage_of(export) == (Coverage.PARTIAL, "1 of 2 files wait")
+    assert coverage_of(export) == (Coverage.PARTIAL, "1 of 2 files waits")
 
 
 def test_a_delivery_that_lacks_a_listed_file_is_partial_though_all_others_are_ingested(

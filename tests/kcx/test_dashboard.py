@@ -1,5 +1,7 @@
 """The dashboard: what it says of each situation, to whom, and at how many queries."""
 
+import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -13,8 +15,9 @@ from django.utils import timezone
 
 from billing.partitions import partition_sizes
 from ingestion.cadence import learn
-from ingestion.models import Client, ClientConnection, Delivery, Export
+from ingestion.models import Client, ClientConnection, Delivery, Export, LoadAttempt, SourceFile
 from kcx.dashboard.attention import attention
+from kcx.dashboard.charts import Chart, bytes_chart, lag_chart, rows_chart
 from kcx.dashboard.connections import Line, State, lines
 from kcx.dashboard.figures import last_days, storage
 from kcx.dashboard.files import Loading
@@ -32,6 +35,7 @@ from tests.kcx.situations import (
 )
 
 pytestmark = pytest.mark.django_db
+MIB = 2**20
 HOSTILE = "<script>alert('x')</script>\"&"
 
 
@@ -39,6 +43,20 @@ def page(browser: Browser, address: str = "/admin/", **query: Any) -> str:
     answer = browser.get(address, query, secure=True)
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def loaded(file: SourceFile, at: datetime, *, outcome: str = "SUCCEEDED", **values: Any) -> None:
+    """An attempt that ended at that time."""
+    LoadAttempt.objects.create(
+        source_file=file, actor="test", worker="w", outcome=outcome, ended_at=at, **values
+    )
+
+
+def series(chart: Chart) -> list[float | None]:
+    """The chart's bars, as the browser is given them."""
+    [dataset] = json.loads(chart.data)["datasets"]
+    values: list[float | None] = dataset["data"]
+    return values
 
 
 def line_of(one: ClientConnection) -> Line:
@@ -131,6 +149,16 @@ class TestEveryState:
         assert line_of(export.connection).state is State.RETRYING
         a_file(export, "FAILED", error_code="ragged_row")
         assert line_of(export.connection).state is State.FAILED
+
+    def test_failed_files_of_an_export_that_is_not_to_be_loaded_trouble_nobody(self) -> None:
+        one = a_connection()
+        unwanted = an_export(one, "unwanted", "IGNORE")
+        a_file(unwanted, "FAILED")
+        a_file(unwanted, "FAILED", next_retry_at=timezone.now() + timedelta(minutes=5))
+        assert line_of(one).failed == []
+        assert attention(lines(), worker_works=True) == []
+        a_file(an_export(one, "wanted"), "FAILED")
+        assert [failed.files for failed in line_of(one).failed] == [1]
 
     def test_an_incomplete_delivery_tells_its_reason(self) -> None:
         export = an_export(a_connection())
@@ -246,6 +274,32 @@ class TestCadence:
             a_delivery(export, at=now - back * timedelta(hours=6), key=f"exports/{back}.csv")
         assert line_of(export.connection).expectation.expected == now
 
+    def test_files_by_key_that_come_in_parts_are_one_delivery_a_day(self) -> None:
+        export = an_export(a_connection())
+        newest = timezone.now() - timedelta(hours=20)
+        for day, part in itertools.product((3, 2, 1, 0), range(12)):
+            at = newest - timedelta(days=day, seconds=5 * (11 - part))
+            a_delivery(export, at=at, key=f"exports/{day}/{part}.csv")
+        line = line_of(export.connection)
+        assert line.expectation.last == newest
+        assert line.expectation.expected == newest + timedelta(days=1)
+        assert line.late_since is None
+
+    def test_the_same_keys_written_anew_each_day_are_one_delivery_a_day_too(self) -> None:
+        export = an_export(a_connection())
+        newest = timezone.now() - timedelta(hours=40)
+        for day, part in itertools.product((2, 1, 0), range(3)):
+            at = newest - timedelta(days=day, minutes=2 * part)
+            a_delivery(export, "PENDING" if day else "CURRENT", at=at, key=f"exports/{part}.csv")
+        assert line_of(export.connection).late_since == newest + timedelta(days=1)
+
+    def test_a_dump_of_one_day_tells_no_cadence_yet(self) -> None:
+        export = an_export(a_connection())
+        for part in range(12):
+            at = timezone.now() - timedelta(hours=5, seconds=5 * part)
+            a_delivery(export, at=at, key=f"exports/{part}.csv")
+        assert line_of(export.connection).expectation.expected is None
+
     def test_an_export_that_is_not_loaded_is_never_late(self) -> None:
         export = an_export(a_connection(), decision="IGNORE")
         deliveries_every(export, hours=8, count=4, last=90)
@@ -354,7 +408,8 @@ class TestThePage:
         assert f"name {HOSTILE}" in unescape(page(a_member("viewer")))
 
     def test_the_figures_and_the_storage_of_clients_are_shown(self) -> None:
-        a_file(an_export(a_connection(client="Client of note")), row_count=12_345)
+        file = a_file(an_export(a_connection(client="Client of note")))
+        loaded(file, timezone.now(), rows=12_345)
         shown = page(a_member("viewer"))
         assert "Rows ingested per day (thousands)" in shown
         assert "12,345" in shown
@@ -378,6 +433,32 @@ class TestThePage:
         assert (first.client, second.client) == ("two of them", "one of it")
         assert first.bytes == 2 * second.bytes
         assert round(first.percent + second.percent) == 100
+
+    def test_a_reload_adds_to_today_and_leaves_the_day_of_the_first_load_as_it_was(self) -> None:
+        file = a_file(an_export(a_connection()))
+        now = timezone.now()
+        loaded(file, now - timedelta(days=2), rows=3000, bytes_read=2 * MIB)
+        SourceFile.objects.update(ingested_at=now)
+        loaded(file, now, rows=3500, bytes_read=3 * MIB)
+        assert series(rows_chart(last_days()))[-3:] == [3.0, 0.0, 3.5]
+        assert series(bytes_chart(last_days()))[-3:] == [2.0, 0.0, 3.0]
+
+    def test_a_load_that_runs_or_failed_is_in_no_chart(self) -> None:
+        file = a_file(an_export(a_connection()), "NEW")
+        a_load(file, rows=500, bytes_read=5000, seconds=1)
+        loaded(file, timezone.now(), rows=700, bytes_read=7000, outcome="FAILED", error_code="corrupt_gzip")
+        assert (last_days()[-1].rows, last_days()[-1].bytes) == (0, 0)
+
+    def test_a_day_without_a_publication_is_a_gap_in_the_chart_of_the_lag(self) -> None:
+        export = an_export(a_connection())
+        now = timezone.now()
+        ClientConnection.objects.update(created_at=now - timedelta(days=9))
+        for days in (0, 2):
+            delivery = a_delivery(export, at=now - timedelta(days=days, minutes=30), key=f"{days} days ago")
+            Delivery.objects.filter(pk=delivery.pk).update(published_at=now - timedelta(days=days))
+        chart = lag_chart(last_days())
+        assert chart.title == "Median lag, from delivered to current (minutes)"
+        assert series(chart)[-4:] == [None, 30.0, None, 30.0]
 
     def test_a_worker_that_works_leaves_nothing_to_attend_to(self) -> None:
         a_connection()

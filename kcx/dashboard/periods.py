@@ -1,0 +1,81 @@
+"""What is registered of each billing period of an export: its files, and its deliveries."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import connection
+from django.db.models import Count, Min, Q, QuerySet
+
+from ingestion.models import Delivery, Export
+from ingestion.publish import LIVE
+
+# Of each file: is it held by a delivery that counts (NULL: by none at all)?
+FILES = """
+SELECT f.export_id, f.billing_period_start, count(*), count(*) FILTER (WHERE counts),
+       count(*) FILTER (WHERE counts AND f.status = 'NEW'),
+       count(*) FILTER (WHERE counts AND f.status = 'FAILED')
+FROM ingestion_sourcefile f
+LEFT JOIN (
+    SELECT h.source_file_id, bool_or(d.status = ANY(%(live)s)) AS live
+    FROM ingestion_deliveryscope s JOIN ingestion_delivery d ON d.scope_id = s.id
+    JOIN ingestion_deliveryfile h ON h.delivery_id = d.id
+    WHERE s.export_id = ANY(%(exports)s) GROUP BY 1
+) held ON held.source_file_id = f.id,
+LATERAL (SELECT coalesce(live, f.status <> 'SKIPPED') AS counts) c
+WHERE f.export_id = ANY(%(exports)s) GROUP BY 1, 2
+"""
+Key = tuple[int, date | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Files and deliveries of one billing period of an export.
+
+    `registered` counts every file version, superseded and skipped ones too; `files`, and of these `new` and
+    `failed`, those of deliveries that are current or open, and those that wait for one. `published` counts
+    deliveries that were ever current. `by_key`: files come without manifests.
+    """
+
+    registered: int = 0
+    files: int = 0
+    new: int = 0
+    failed: int = 0
+    current: int = 0
+    open: int = 0
+    published: int = 0
+    by_key: bool = False
+
+
+def found_of(exports: QuerySet[Export]) -> dict[Key, Found]:
+    """By export and period; None is what belongs to no period."""
+    held, delivered = _files(exports), _deliveries(exports)
+    return {
+        key: Found(*held.get(key, (0, 0, 0, 0)), *delivered.get(key, (0, 0, 0, False)))
+        for key in held.keys() | delivered.keys()
+    }
+
+
+def _files(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, int]]:
+    asked = {"exports": list(exports.values_list("pk", flat=True)), "live": [str(status) for status in LIVE]}
+    with connection.cursor() as cursor:
+        cursor.execute(FILES, asked)
+        return {(export, period): (*numbers,) for export, period, *numbers in cursor.fetchall()}
+
+
+def _deliveries(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, bool]]:
+    status = Delivery.Status
+    counted = (
+        Delivery.objects.filter(scope__export__in=exports)
+        .order_by()
+        .values_list("scope__export", "scope__billing_period_start")
+        .annotate(
+            current=Count("pk", filter=Q(status=status.CURRENT)),
+            open=Count("pk", filter=Q(status__in=[status.PENDING, status.INCOMPLETE])),
+            published=Count("pk", filter=Q(published_at__isnull=False)),
+            key=Min("scope__key"),
+        )
+    )
+    return {
+        (export, period): (current, still_open, published, bool(key))
+        for export, period, current, still_open, published, key in counted
+    }
