@@ -84,7 +84,7 @@ class ClientConnectionAdmin(NeverDeleted):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
-        """The external id is KCX's; bucket and prefix freeze with the first registered file."""
+        """The external id is KCX's; client, bucket and prefix freeze with the first registered file."""
         if obj is None:
             return []
         fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
