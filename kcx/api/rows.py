@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from billing.read import rows_after
+from billing.read import rows_that_fit
 from ingestion.exporting.columns import Columns
 from ingestion.models import SourceFile
 from ingestion.selection import Selection
@@ -26,8 +26,7 @@ from kcx.api.pagination import PageQuery
 from kcx.api.problems import Gone
 from kcx.api.selecting import GONE, ColumnsQuery, PeriodQuery, columns_wanted, pin_of, pinned, selection_of
 
-AT_ONCE = 100
-# A page ends early where its values are this large.
+# A page ends early where its values are this large, and no more is read at a time, but for one row.
 MOST_CHARACTERS = 8 * 2**20
 
 
@@ -110,7 +109,8 @@ def read_page(
     while place.file < len(selection.files) and len(found) < limit and size < MOST_CHARACTERS:
         file = selection.files[place.file]
         places = columns.places_in(file)
-        rows = rows_after(selection.connection_id, file.id, place.row, min(AT_ONCE, limit - len(found)))
+        room = limit - len(found), MOST_CHARACTERS - size
+        rows = rows_that_fit(selection.connection_id, file.id, place.row, *room)
         touched.append(file)
         for row in rows:
             values = [None if at is None else row.values[at] for at in places]

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -76,6 +77,26 @@ def test_columns_are_chosen_and_ordered_and_an_unknown_one_is_refused(client: Cl
     assert (page["columns"], page["results"][0]["values"]) == (["name", "id"], ["name, 1", "1"])
     answer = of_all().ask(address, columns="nosuch")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["columns"])
+
+
+def test_of_large_rows_no_more_is_held_than_a_page_has(
+    client: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[str(number), "x" * (2**20 - 100), ""] for number in range(1, 61)]
+    client.account.put_object("exports/large.csv.gz", table(rows))
+    client.ingest()
+    monkeypatch.setattr("kcx.api.rows.MOST_CHARACTERS", 2 * 2**20)
+    address = f"files/{client.file('exports/large.csv.gz').pk}/rows/"
+    tracemalloc.start()
+    first = of_all().ask(address)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(first.json()["results"]) == 3  # the last begins before the page is full
+    assert peak < 30 * 2**20
+    found = [row["values"][0] for page in pages(of_all(), address) for row in page["results"]]
+    assert found == [str(number) for number in range(1, 61)]
+    monkeypatch.setattr("kcx.api.rows.MOST_CHARACTERS", 10)
+    assert len(of_all().ask(address).json()["results"]) == 1
 
 
 def test_pages_keep_to_the_delivery_they_began_with(client: ClientUnderTest) -> None:
