@@ -149,7 +149,7 @@ class Begun(Iterator[bytes]):
         try:
             self._first: bytes | None = next(stream, b"")
         except (SelectionChanged, NotAsTyped, RowsMissing) as error:
-            raise NotThere(f"{error} {error.next_action}") from error
+            raise NotThere(error) from error
 
     def __next__(self) -> bytes:
         first, self._first = self._first, None

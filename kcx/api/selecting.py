@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 
+from ingestion.errors import IngestionError
 from ingestion.export_errors import NotExportable, UnknownColumn
 from ingestion.exporting.columns import Columns, columns_of
 from ingestion.models import Delivery, Export, SourceFile
@@ -19,10 +20,12 @@ GONE = "These rows were replaced or taken away since: begin anew, without the cu
 
 
 class NotThere(APIException):
-    """The file, delivery or period exists, and its rows are not all there."""
+    """The file, delivery or period exists, and its rows are not all there; its code is the error's."""
 
     status_code = status.HTTP_409_CONFLICT
-    default_code = NotExportable.code
+
+    def __init__(self, error: IngestionError) -> None:
+        super().__init__(f"{error} {error.next_action}", error.code)
 
 
 class ColumnsQuery(serializers.Serializer[Any]):
@@ -89,4 +92,4 @@ def _or_not_there(select: Callable[[], Selection]) -> Selection:
     try:
         return select()
     except NotExportable as error:
-        raise NotThere(f"{error} {error.next_action}") from error
+        raise NotThere(error) from error

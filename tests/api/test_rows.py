@@ -20,6 +20,7 @@ from ingestion.export_errors import RowsMissing
 from ingestion.models import Delivery, Export, SourceFile
 from tests.api.asking import Asker, of_all, of_clients
 from tests.builders import ClientUnderTest, csv_gz
+from tests.ingestion.test_verify import tamper
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -121,6 +122,28 @@ def test_a_cursor_keeps_its_columns_and_is_gone_with_its_rows(
     SourceFile.objects.update(rows_sha256="1" * 64)
     answer = of_all().ask(following)
     assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+
+
+@pytest.mark.parametrize(("lost", "until"), [("row_number = 2", 0), ("row_number > 240", 2), ("true", 0)])
+def test_pages_skip_no_row_that_the_database_lost(client: ClientUnderTest, lost: str, until: int) -> None:
+    tamper(f"DELETE FROM billing_rawrow WHERE {lost}")
+    following: str | None = f"files/{client.file(KEY).pk}/rows/"
+    for _ in range(until):
+        assert following
+        following = (
+            of_all().ask(following, **({} if "cursor" in following else {"limit": 100})).json()["next"]
+        )
+    answer = of_all().ask(following)
+    assert (answer.status_code, answer.json()["code"]) == (409, "rows_missing")
+    SourceFile.objects.update(rows_sha256="1" * 64)
+    if until:
+        assert of_all().ask(following).status_code == 410, "replaced since, which explains it"
+
+
+def test_a_row_too_many_is_told_too(client: ClientUnderTest) -> None:
+    SourceFile.objects.update(row_count=249)
+    answer = of_all().ask(f"files/{client.file(KEY).pk}/rows/", limit=1000)
+    assert (answer.status_code, answer.json()["code"]) == (409, "rows_missing")
 
 
 def test_a_period_is_what_is_current_or_was(client: ClientUnderTest) -> None:
