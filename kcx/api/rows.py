@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 
 from billing.models import RawRow
 from billing.read import rows_that_fit
@@ -81,17 +81,18 @@ class Rows(Downloads):
         page.is_valid(raise_exception=True)
         kind = f"{self.basename} {one.pk}"
         if cursor := page.validated_data.get("cursor"):
-            pin, at, wanted = cursors.decode(kind, cursor)
-            selection, place = pinned(one, pin), Place(*at)
+            wanted, at = cursors.decode(kind, cursor)
+            selection, place = pinned(one, wanted), Place(*at)
         else:
             selection, place = selection_of(one, wanted), Place()
         columns = columns_wanted(selection, wanted)
         found, following = read_page(selection, columns, place, page.validated_data["limit"])
         address = None
         if following:
-            at = [following.file, following.row]
-            text = cursors.encode(kind, [pin_of(selection), at, {"columns": wanted.get("columns")}])
-            address = replace_query_param(request.build_absolute_uri(), "cursor", text)
+            text = cursors.encode(kind, [pin_of(selection, wanted), [following.file, following.row]])
+            # What the cursor carries is not told beside it: servers refuse long addresses.
+            following_query = urlencode({"limit": page.validated_data["limit"], "cursor": text})
+            address = f"{request.build_absolute_uri(request.path)}?{following_query}"
         return Response(
             {
                 "next": address,
