@@ -3,12 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 
-from django.db import connection
-from django.db.models import QuerySet
+from django.db import connection, transaction
+from django.db.models import Func, IntegerField, QuerySet, TextField
+from django.db.models.functions import Cast
 from psycopg import sql
 
 from billing.models import RawRow
 from billing.write import COLUMNS, partition
+
+MEASURED_AT_ONCE = 20
+LENGTH = Func(Cast("values", TextField()), function="octet_length", output_field=IntegerField())
 
 
 def rows_after(
@@ -17,6 +21,24 @@ def rows_after(
     """At most `limit` rows of the file, in file order, behind `row_number`."""
     rows = _rows_of(connection_id, source_file_id)
     return list(rows.filter(row_number__gt=row_number).order_by("row_number")[:limit])
+
+
+def rows_that_fit(
+    connection_id: int, source_file_id: int, row_number: int, limit: int, octets: int
+) -> list[RawRow]:
+    """At most `limit` rows behind `row_number`, and as many as have `octets` of text; one, however large.
+
+    The rows' lengths are asked first, so that no more than these is ever held.
+    """
+    rows = _rows_of(connection_id, source_file_id).filter(row_number__gt=row_number).order_by("row_number")
+    fitting, room = 0, octets
+    with transaction.atomic():  # so that the server measures no more rows than are asked for
+        for length in rows.values_list(LENGTH, flat=True)[:limit].iterator(chunk_size=MEASURED_AT_ONCE):
+            room -= length
+            if room < 0 and fitting:
+                break
+            fitting += 1
+    return list(rows[:fitting])
 
 
 def values_between(

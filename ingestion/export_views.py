@@ -32,7 +32,7 @@ WHERE export_id = coalesce(%s, export_id) AND (
 ORDER BY export_id
 """
 # What is there is compared with what should be: of two who make views at the same time, each sees only what
-# was committed when it began, and no time that is written down tells what that was.
+# was committed when it began, and no time that is written down tells what that was. One too many counts, too.
 STALE_CLIENTS = """
 SELECT own.client_id FROM ingestion_clientschema own
 WHERE own.client_id = coalesce(%s, own.client_id) AND (
@@ -56,8 +56,10 @@ WHERE own.client_id = coalesce(%s, own.client_id) AND (
         ) wanted
             JOIN pg_class source ON source.relname = wanted.name
                 AND source.relnamespace = quote_ident(current_schema())::regnamespace
-            LEFT JOIN pg_class made ON made.relname = wanted.name
-                AND made.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = own.name)
+            FULL JOIN (
+                SELECT relname::text, relnatts FROM pg_class
+                WHERE relkind = 'v' AND relnamespace = to_regnamespace(quote_ident(own.name))
+            ) made ON made.relname = wanted.name
         WHERE made.relnatts IS DISTINCT FROM source.relnatts
     )
 )

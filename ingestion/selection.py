@@ -1,7 +1,7 @@
 """Selections: the loaded file versions that make up a file, a delivery or a billing period."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -31,13 +31,15 @@ class SelectedFile:
 class Selection:
     """Loaded file versions of one connection, by key and id, and the deliveries they were taken from.
 
-    `what` names the selection for people.
+    `what` names the selection for people. `as_of`, of a billing period: `of_period` later answers the same
+    for this moment.
     """
 
     connection_id: int
     files: tuple[SelectedFile, ...]
     delivery_ids: tuple[int, ...]
     what: str
+    as_of: datetime | None = None
 
     @property
     def row_count(self) -> int:
@@ -69,16 +71,6 @@ def of_delivery(delivery_id: int) -> Selection:
     )
 
 
-def of_deliveries(delivery_ids: Sequence[int]) -> Selection:
-    """The files of all the deliveries, of one connection. Raises NotExportable as `of_delivery` does."""
-    found = list(Delivery.objects.filter(pk__in=delivery_ids).select_related("scope__export").order_by("pk"))
-    if len(found) != len(set(delivery_ids)) or not found:
-        raise NotExportable(f"Not all of the deliveries {list(delivery_ids)} are there.")
-    connection_id = found[0].scope.export.connection_id
-    ids = tuple(delivery.pk for delivery in found)
-    return Selection(connection_id, _files_of(found), ids, f"deliveries {', '.join(map(str, ids))}")
-
-
 def of_period(export_id: int, period_start: date, as_of: datetime | None = None) -> Selection:
     """What is current of one billing period of an export, or was at the moment `as_of` (with a time zone).
 
@@ -96,7 +88,9 @@ def of_period(export_id: int, period_start: date, as_of: datetime | None = None)
     if not found:
         raise NotExportable(f"No delivery {'was' if as_of else 'is'} current: {what}.")
     ids = tuple(delivery.pk for delivery in found)
-    return Selection(export.connection_id, _files_of(found), ids, what)
+    # A published delivery ends only as another of its billing period is published, at the same moment.
+    last = max(delivery.published_at for delivery in found if delivery.published_at)
+    return Selection(export.connection_id, _files_of(found), ids, what, last)
 
 
 def _shown(as_of: datetime | None) -> Q:

@@ -84,7 +84,7 @@ class ClientConnectionAdmin(NeverDeleted):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
-        """The external id is KCX's; bucket and prefix freeze with the first registered file.
+        """The external id is KCX's; client, bucket and prefix freeze with the first registered file.
 
         Enabling is the plan's approval and has its own button, as disabling has: a page that was opened
         before somebody disabled the connection must not enable it by being saved.

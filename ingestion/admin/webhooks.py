@@ -64,8 +64,11 @@ class WebhookEndpointAdmin(NeverDeleted):
     list_select_related = ["client"]
     search_fields = ["name", "url"]
     fields = ["name", "client", "url", "kinds", "enabled", "disabled_reason", "fingerprint"]
-    readonly_fields = ["disabled_reason", "fingerprint"]
     change_form_outer_after_template = "admin/ingestion/webhookendpoint/below.html"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> list[str]:
+        """Whose events it gets is said once."""
+        return ["disabled_reason", "fingerprint", *(["client"] if obj else [])]
 
     @admin.display(description="Client", ordering="client")
     def client_or_all(self, endpoint: WebhookEndpoint) -> str:

@@ -15,7 +15,8 @@ from ingestion.staff_actions import record
 
 # For so long both secrets sign, and the receiver may change over at any moment of it.
 OVERLAP = timedelta(hours=24)
-FORM_FIELDS = ["name", "client", "url", "kinds", "enabled", "disabled_reason"]
+# What may be changed. Not the client: what waits is of the one it was made for.
+CHANGEABLE = ["name", "url", "kinds", "enabled", "disabled_reason"]
 
 
 @transaction.atomic
@@ -28,7 +29,7 @@ def save(endpoint: WebhookEndpoint, person: str, changes: dict[str, Any]) -> Non
     if endpoint.enabled:
         endpoint.disabled_reason = ""
     # Not what signs, nor what a worker writes meanwhile.
-    endpoint.save(update_fields=None if new else FORM_FIELDS)
+    endpoint.save(update_fields=None if new else CHANGEABLE)
     _record(endpoint, person, "add webhook" if new else "change webhook", changes=changes)
 
 

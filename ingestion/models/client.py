@@ -43,7 +43,7 @@ class Client(models.Model):
 class ClientConnection(models.Model):
     """One bucket + prefix of a client, reached by one IAM role."""
 
-    FROZEN = ("bucket", "prefix")
+    FROZEN = ("client", "bucket", "prefix")
 
     client = models.ForeignKey(Client, models.PROTECT, related_name="connections")
     name = models.CharField(max_length=200, unique=True, validators=[RegexValidator(NAME)])

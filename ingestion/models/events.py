@@ -3,6 +3,7 @@
 import uuid
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -82,6 +83,12 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse another client: events that wait, or were sent, would go to a receiver they are not of."""
+        before = WebhookEndpoint.objects.filter(pk=self.pk).first()
+        if before is not None and before.client_id != self.client_id:
+            raise ValidationError({"client": "A webhook stays its client's: disable it, and add another."})
 
 
 class WebhookMessage(models.Model):

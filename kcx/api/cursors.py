@@ -5,7 +5,7 @@ from typing import Any
 from django.core import signing
 from rest_framework.exceptions import ValidationError
 
-SALT = "kcx.api.cursor"
+SALT = "kcx.api.cursor.2"  # what was signed before held something else
 
 
 def encode(kind: str, position: Any) -> str:

@@ -16,7 +16,10 @@ class PageQuery(serializers.Serializer[Any]):
     """What every list takes."""
 
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100, help_text="Results on a page.")
-    cursor = serializers.CharField(required=False, max_length=1000, help_text="From `next` of a page before.")
+    # Of raw rows it carries the columns: no longer than they were in the first address, and never refused.
+    cursor = serializers.CharField(
+        required=False, max_length=100_000, help_text="From `next` of a page before."
+    )
 
 
 class KeysetPagination(BasePagination):

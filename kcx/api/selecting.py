@@ -8,10 +8,11 @@ from typing import Any
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 
+from ingestion.errors import IngestionError
 from ingestion.export_errors import NotExportable, UnknownColumn
 from ingestion.exporting.columns import Columns, columns_of
 from ingestion.models import Delivery, Export, SourceFile
-from ingestion.selection import Selection, of_deliveries, of_delivery, of_file, of_period
+from ingestion.selection import Selection, of_delivery, of_file, of_period
 from kcx.api.problems import Gone
 from kcx.api.queries import PeriodField
 
@@ -19,10 +20,12 @@ GONE = "These rows were replaced or taken away since: begin anew, without the cu
 
 
 class NotThere(APIException):
-    """The file, delivery or period exists, and its rows are not all there."""
+    """The file, delivery or period exists, and its rows are not all there; its code is the error's."""
 
     status_code = status.HTTP_409_CONFLICT
-    default_code = NotExportable.code
+
+    def __init__(self, error: IngestionError) -> None:
+        super().__init__(f"{error} {error.next_action}", error.code)
 
 
 class ColumnsQuery(serializers.Serializer[Any]):
@@ -50,8 +53,9 @@ def selection_of(one: Any, wanted: dict[str, Any]) -> Selection:
 
 def pinned(one: Any, pin: dict[str, Any]) -> Selection:
     """The selection that `pin_of` named. Raises Gone (410) where its rows are no longer the same."""
+    as_of = datetime.fromisoformat(pin["as_of"]) if "as_of" in pin else None
     try:
-        found = of_file(one.pk) if isinstance(one, SourceFile) else of_deliveries(pin["deliveries"])
+        found = _selection_of(one, {**pin, "as_of": as_of})
     except NotExportable as error:
         raise Gone(GONE) from error
     if found.digest != pin["digest"]:
@@ -59,9 +63,15 @@ def pinned(one: Any, pin: dict[str, Any]) -> Selection:
     return found
 
 
-def pin_of(selection: Selection) -> dict[str, Any]:
-    """What names the selection for good, as JSON has it."""
-    return {"deliveries": list(selection.delivery_ids), "digest": selection.digest}
+def pin_of(selection: Selection, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What names the selection and the wanted columns for good, as JSON has it.
+
+    Of a billing period, whose deliveries may be very many, the moment stands for them.
+    """
+    as_of = selection.as_of and selection.as_of.isoformat()
+    facts = {"digest": selection.digest, "as_of": as_of}
+    kept = {name: wanted.get(name) for name in ("period", "columns")}
+    return {name: value for name, value in (facts | kept).items() if value is not None}
 
 
 def columns_wanted(selection: Selection, wanted: dict[str, Any]) -> Columns:
@@ -89,4 +99,4 @@ def _or_not_there(select: Callable[[], Selection]) -> Selection:
     try:
         return select()
     except NotExportable as error:
-        raise NotThere(f"{error} {error.next_action}") from error
+        raise NotThere(error) from error

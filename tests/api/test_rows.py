@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,9 +17,13 @@ import zstandard
 from django.utils import timezone
 
 from ingestion.export_errors import RowsMissing
-from ingestion.models import Delivery, Export, SourceFile
+from ingestion.models import Delivery, DeliveryScope, Export, SourceFile
+from kcx.simulated_aws.tables.columns import CUR_2_0
 from tests.api.asking import Asker, of_all, of_clients
+from tests.billing.raw_rows import store
 from tests.builders import ClientUnderTest, csv_gz
+from tests.ingestion.registered import MARCH, a_connection, a_delivery, an_export, ingested
+from tests.ingestion.test_verify import tamper
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -78,6 +83,26 @@ def test_columns_are_chosen_and_ordered_and_an_unknown_one_is_refused(client: Cl
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["columns"])
 
 
+def test_of_large_rows_no_more_is_held_than_a_page_has(
+    client: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[str(number), "x" * (2**20 - 100), ""] for number in range(1, 61)]
+    client.account.put_object("exports/large.csv.gz", table(rows))
+    client.ingest()
+    monkeypatch.setattr("kcx.api.rows.MOST_CHARACTERS", 2 * 2**20)
+    address = f"files/{client.file('exports/large.csv.gz').pk}/rows/"
+    tracemalloc.start()
+    first = of_all().ask(address)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(first.json()["results"]) == 3  # the last begins before the page is full
+    assert peak < 30 * 2**20
+    found = [row["values"][0] for page in pages(of_all(), address) for row in page["results"]]
+    assert found == [str(number) for number in range(1, 61)]
+    monkeypatch.setattr("kcx.api.rows.MOST_CHARACTERS", 10)
+    assert len(of_all().ask(address).json()["results"]) == 1
+
+
 def test_pages_keep_to_the_delivery_they_began_with(client: ClientUnderTest) -> None:
     asker, before = of_all(), delivered()
     read = pages(asker, f"deliveries/{before.pk}/rows/", limit=200)
@@ -102,6 +127,28 @@ def test_a_cursor_keeps_its_columns_and_is_gone_with_its_rows(
     assert (answer.status_code, answer.json()["code"]) == (410, "gone")
 
 
+@pytest.mark.parametrize(("lost", "until"), [("row_number = 2", 0), ("row_number > 240", 2), ("true", 0)])
+def test_pages_skip_no_row_that_the_database_lost(client: ClientUnderTest, lost: str, until: int) -> None:
+    tamper(f"DELETE FROM billing_rawrow WHERE {lost}")
+    following: str | None = f"files/{client.file(KEY).pk}/rows/"
+    for _ in range(until):
+        assert following
+        following = (
+            of_all().ask(following, **({} if "cursor" in following else {"limit": 100})).json()["next"]
+        )
+    answer = of_all().ask(following)
+    assert (answer.status_code, answer.json()["code"]) == (409, "rows_missing")
+    SourceFile.objects.update(rows_sha256="1" * 64)
+    if until:
+        assert of_all().ask(following).status_code == 410, "replaced since, which explains it"
+
+
+def test_a_row_too_many_is_told_too(client: ClientUnderTest) -> None:
+    SourceFile.objects.update(row_count=249)
+    answer = of_all().ask(f"files/{client.file(KEY).pk}/rows/", limit=1000)
+    assert (answer.status_code, answer.json()["code"]) == (409, "rows_missing")
+
+
 def test_a_period_is_what_is_current_or_was(client: ClientUnderTest) -> None:
     export = Export.objects.get()
     delivery = delivered()
@@ -116,6 +163,65 @@ def test_a_period_is_what_is_current_or_was(client: ClientUnderTest) -> None:
     assert of_all().ask(address, period="2026-03", as_of=long_ago).status_code == 409
     now = timezone.now().isoformat()
     assert of_all().ask(address, period="2026-03", as_of=now).json()["deliveries"] == [delivery.pk]
+
+
+def key_deliveries(export: Export, count: int, **fields: object) -> list[SourceFile]:
+    """Files of March with one row each, every one current by its own delivery."""
+    files = [
+        ingested(export, row_count=1, etag=f'"{number}"', key=f"exports/{number:04}.csv.gz")
+        for number in range(count)
+    ]
+    for file in files:
+        scope = DeliveryScope.objects.create(export=export, key=file.key, billing_period_start=MARCH)
+        a_delivery(scope, file, listed_keys=[file.key], **fields)
+        store(export.connection_id, file.pk, [[file.key]])
+    return files
+
+
+def test_pages_of_very_many_deliveries_go_on_to_the_end(raw_database: None) -> None:
+    export, before = an_export(a_connection()), timezone.now()
+    files = key_deliveries(export, 400, status="CURRENT", published_at=before)
+    read = pages(of_all(), f"exports/{export.pk}/rows/", period="2026-03", limit=150)
+    found = [next(read)]
+    scope = DeliveryScope.objects.get(key=files[-1].key)
+    scope.deliveries.update(status="SUPERSEDED", superseded_at=timezone.now())
+    newer = ingested(export, row_count=1, key=files[-1].key)
+    a_delivery(scope, newer, minute=1, listed_keys=[newer.key], status="CURRENT", published_at=timezone.now())
+    found += list(read)
+    assert [len(page["results"]) for page in found] == [150, 150, 100]
+    assert [row["file"] for page in found for row in page["results"]] == [file.pk for file in files]
+    assert {len(page["deliveries"]) for page in found} == {400}
+    assert max(len(page["next"]) for page in found[:-1]) < 500
+    first, again = (
+        next(pages(of_all(), f"exports/{export.pk}/rows/", period="2026-03", limit=1, **more))
+        for more in ({}, {"as_of": before.isoformat()})
+    )
+    assert (newer.deliveries.get().pk in first["deliveries"], again["deliveries"]) == (
+        True,
+        found[0]["deliveries"],
+    )
+
+
+def test_a_download_of_very_many_deliveries_has_short_headers(raw_database: None) -> None:
+    export = an_export(a_connection())
+    key_deliveries(export, 60, status="CURRENT", published_at=timezone.now())
+    answer, _ = downloaded(of_all(), f"exports/{export.pk}/download/", period="2026-03")
+    assert "KCX-Deliveries" not in answer
+    assert max(map(len, answer.headers.values())) < 500
+    receipt = of_all().ask(answer["Link"].removeprefix("<").partition(">")[0]).json()
+    assert (len(receipt["delivery_ids"]), receipt["rows"]) == (60, 60)
+
+
+def test_the_columns_of_a_wide_export_fit_the_address_of_the_next_page(client: ClientUnderTest) -> None:
+    names = ",".join(CUR_2_0)
+    assert len(CUR_2_0) == 115
+    client.account.put_object("exports/wide.csv.gz", table([["x"] * 115] * 3, names))
+    client.ingest()
+    address = f"deliveries/{delivered().pk}/rows/"
+    found = list(pages(of_all(), address, columns=names, limit=1))
+    assert [page["columns"] for page in found] == [list(CUR_2_0)] * 3
+    # gunicorn takes a request line of 4,094 bytes.
+    assert max(len(page["next"]) for page in found[:-1]) < 3000
 
 
 def test_every_format_holds_the_same_rows(client: ClientUnderTest) -> None:
@@ -147,10 +253,10 @@ def test_a_download_is_compressed_as_the_asker_accepts(client: ClientUnderTest) 
 
 def test_a_receipt_goes_with_a_download_and_is_gone_with_its_rows(client: ClientUnderTest) -> None:
     file = client.file(KEY)
-    answer, _ = downloaded(of_all(), f"files/{file.pk}/download/")
+    answer, _ = downloaded(of_all(), f"files/{file.pk}/download/", columns="name,id")
     address = answer["Link"].removeprefix("<").partition(">")[0]
     told = of_all().ask(address).json()
-    assert told["rows"] == 250
+    assert (told["rows"], told["columns"]) == (250, ["name", "id"])
     assert [(one["id"], one["etag"], one["rows_sha256"]) for one in told["files"]] == [
         (file.pk, file.etag, file.rows_sha256)
     ]

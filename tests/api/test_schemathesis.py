@@ -22,11 +22,11 @@ MARCH = {"period": "2026-03-01"}
 
 
 def cursor(prefix: str, one: Any) -> str:
-    return cursors.encode(f"{prefix} {one.pk}", [pin_of(selection_of(one, MARCH)), [0, 0], {}])
+    return cursors.encode(f"{prefix} {one.pk}", [pin_of(selection_of(one, MARCH), MARCH), [0, 0]])
 
 
 def pin(prefix: str, one: Any) -> str:
-    return cursors.encode(f"{PIN} {prefix} {one.pk}", pin_of(selection_of(one, MARCH)))
+    return cursors.encode(f"{PIN} {prefix} {one.pk}", pin_of(selection_of(one, MARCH), MARCH))
 
 
 def configuration(world: World) -> str:

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedTable
 
 from ingestion import export_views, tasks
 from ingestion.models import ClientConnection, ClientSchema, Export, ExportView, StaffAction
@@ -271,6 +271,31 @@ def test_a_view_made_while_its_clients_were_being_made_is_noticed_by_the_sweep(t
     assert (export_views.still_stale(), export_views.refresh_stale(), export_views.still_stale()) == (1, 1, 0)
     with session_of(two.role) as session:
         assert {view_of(late), f"{view_of(late)}_all"} <= set(relations_of(session))
+
+
+def test_a_connection_that_is_anothers_now_is_not_read_by_the_former_clients_role(
+    two: Two, session: Session
+) -> None:
+    view, client = two.own_view, two.own.connection.client_id
+    assert count(session, view) == 1
+    with transaction.atomic():
+        run(sql.SQL("SET LOCAL session_replication_role = replica"))  # no trigger keeps the owner from it
+        ClientConnection.objects.filter(client=client).update(client=two.other.connection.client)
+    assert export_views.still_stale() == 1
+    tasks.sweep()
+    for name in (view, f"{view}_all"):
+        with pytest.raises((InsufficientPrivilege, UndefinedTable)):
+            session.execute(f"SELECT FROM {name}")
+    assert relations_of(session) == STABLE
+    assert {count(session, name) for name in STABLE} == {0}
+    assert export_views.still_stale() == 0
+
+
+def test_a_view_that_is_nobodys_is_noticed_and_dropped(two: Two) -> None:
+    run(sql.SQL("CREATE VIEW {} AS SELECT 1 AS one").format(sql.Identifier(two.role, "left_over")))
+    assert (export_views.refresh_stale(), export_views.still_stale()) == (1, 0)
+    with session_of(two.role) as session:
+        assert "left_over" not in relations_of(session)
 
 
 @pytest.mark.parametrize("view", ["billing_files", "billing_rows_current"])

@@ -6,18 +6,20 @@ import re
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 
+from ingestion.events import endpoints
 from ingestion.events.outbox import record_test
 from ingestion.events.sending import send
 from ingestion.events.signing import fingerprint_of
 from ingestion.models import Client, Event, StaffAction, WebhookEndpoint, WebhookMessage
 from kcx.dashboard.attention import attention
 from kcx.dashboard.webhooks import given_up
-from tests.ingestion.events.conftest import Hook
+from tests.ingestion.events.conftest import Hook, an_endpoint
 from tests.kcx.situations import a_member
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("error")]
@@ -99,6 +101,23 @@ def test_changing_one_keeps_its_secret(hook: Hook) -> None:
     assert (hook.endpoint.kinds, hook.endpoint.fingerprint) == (["file.failed"], fingerprint)
     changes = StaffAction.objects.get(action="change webhook").detail["changes"]
     assert changes.keys() == {"name", "kinds", "enabled"}
+
+
+def test_it_stays_its_clients_so_no_event_that_waits_goes_to_another(hook: Hook) -> None:
+    own, other = Client.objects.create(name="acme"), Client.objects.create(name="other")
+    endpoint = an_endpoint("http://127.0.0.1/own", client=own)
+    record_test(endpoint)
+    values = {"name": "moved", "url": hook.endpoint.url, "client": other.pk, "enabled": "on"}
+    answer = a_member("onboarder").post(page("webhookendpoint_change", endpoint.pk), values)
+    assert answer.status_code == 302
+    endpoint.refresh_from_db()
+    assert (endpoint.name, endpoint.client) == ("moved", own)
+    for client in (other, None):
+        endpoint.client = client
+        with pytest.raises(ValidationError, match="stays its client's"):
+            endpoint.full_clean()
+        endpoints.save(endpoint, "Olga", {})
+        assert WebhookEndpoint.objects.get(pk=endpoint.pk).client == own
 
 
 def test_a_test_event_is_sent_and_its_try_is_shown(hook: Hook) -> None:
