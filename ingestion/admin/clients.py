@@ -80,7 +80,7 @@ class ClientConnectionAdmin(NeverDeleted):
         ("Where the exports are", {"fields": ["bucket", "prefix", "region", "bucket_owner", "kms_key_arn"]}),
         ("Access", {"fields": ["role_arn", "external_id", "role_policies", "unverified_reason"]}),
         ("The plan", {"fields": ["plan"]}),
-        ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at"]}),
+        ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at", "purged_at"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
@@ -88,8 +88,9 @@ class ClientConnectionAdmin(NeverDeleted):
         if obj is None:
             return []
         fixed = ["external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
+        ended = ["purged_at", "enabled"] if obj.purged_at else ["purged_at"]
         frozen = list(ClientConnection.FROZEN) if obj.files.exists() else []
-        return self.with_times(fixed + frozen)
+        return self.with_times(fixed + ended + frozen)
 
     def get_fieldsets(self, request: HttpRequest, obj: ClientConnection | None = None) -> Any:
         """A new connection asks for what nobody else can know."""

@@ -43,6 +43,7 @@ class State(Enum):
     EMPTY = ("empty", "Nothing delivered yet", "idle")
     FRESH = ("fresh", "Up to date", "good")
     DISABLED = ("disabled", "Disabled", "idle")
+    PURGED = ("purged", "Purged", "idle")
 
     def __init__(self, slug: str, words: str, tone: str) -> None:
         self.slug, self.words, self.tone = slug, words, tone
@@ -76,6 +77,7 @@ class Line:
     incomplete: Incomplete | None
     awaiting: int
     archived: int
+    purged_at: datetime | None
 
     @property
     def late_since(self) -> datetime | None:
@@ -100,8 +102,9 @@ class Line:
         discovery = self.discovery_failed
         true_of_it = {
             State.LOST: self.enabled and bool(self.check_failed or (discovery and discovery.is_access)),
-            State.CHECK_FAILED: not self.enabled and self._check_failed_matters,
-            State.DISABLED: not self.enabled,
+            State.CHECK_FAILED: not self.enabled and not self.purged_at and self._check_failed_matters,
+            State.PURGED: self.purged_at,
+            State.DISABLED: not self.enabled and not self.purged_at,
             State.FAILED: stuck,
             State.DISCOVERY_FAILED: discovery and not discovery.is_access,
             State.INCOMPLETE: self.incomplete,
@@ -114,7 +117,7 @@ class Line:
             State.WAITING: self.waiting,
             State.EMPTY: self.expectation.last is None and self.last_ingested_at is None,
         }
-        disabled = {State.CHECK_FAILED, State.DISABLED}
+        disabled = {State.CHECK_FAILED, State.DISABLED, State.PURGED}
         return (s for s, is_true in true_of_it.items() if is_true and (self.enabled or s in disabled))
 
 
@@ -142,6 +145,7 @@ def lines() -> list[Line]:
             incomplete=incomplete.get(one.pk),
             awaiting=awaiting.get(one.pk, 0),
             archived=archived.get(one.pk, 0),
+            purged_at=one.purged_at,
         )
         for one in _connections()
     ]
