@@ -84,7 +84,7 @@ def write_file_receipt(file: SourceFile, reading: dict[str, Any]) -> Receipt:
     The last statements of the load's transaction.
     """
     receipt = Receipt(connection_id=file.connection_id, kind=Kind.FILE, source_file=file)
-    return _append(receipt, {**file_facts(file), **reading, "attempts": _attempts(file)})
+    return _append(receipt, {**file_facts(file), **reading, "attempts": tries_of(file)})
 
 
 def write_delivery_receipt(delivery: Delivery) -> Receipt:
@@ -164,8 +164,8 @@ def _locked_head(connection_id: int) -> ReceiptChain:
     return ReceiptChain.objects.select_for_update(no_key=True).get(connection=connection_id)
 
 
-def _attempts(file: SourceFile) -> list[dict[str, Any]]:
-    """Every try so far, the one that succeeded included, numbered from 1."""
+def tries_of(file: SourceFile) -> list[dict[str, Any]]:
+    """Every try so far, the one that succeeded included, numbered from 1, as a receipt tells them."""
     tried = LoadAttempt.objects.filter(source_file=file).order_by("pk")
     return [
         {"number": number, **attempt}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.read import files_with_rows
 from ingestion.models import ClientConnection, Delivery, Receipt, ReceiptChain, SourceFile
 from ingestion.models.receipt import NOTHING_BEFORE
 from ingestion.receipts import as_written, body_of, delivery_facts
@@ -37,7 +38,7 @@ def compare_chain(connection: ClientConnection, head: Head | None, report: Repor
 
 
 def compare_registry(connection: ClientConnection, report: Report) -> None:
-    """What is loaded and published against its receipts, and receipts against what they speak of."""
+    """What is stored, loaded, published and purged against the receipts, and these against what they say."""
     for file in with_receipts_or_rows(connection).iterator():
         compare_receipt(file, report)
     for receipt in connection.receipts.filter(
@@ -51,6 +52,7 @@ def compare_registry(connection: ClientConnection, report: Report) -> None:
     for delivery in _with_receipts_or_published(connection).iterator():
         _compare_delivery(delivery, report)
     compare_purge(connection, report)
+    _compare_rows_of_no_load(connection, report)
 
 
 def with_receipts_or_rows(connection: ClientConnection) -> QuerySet[SourceFile]:
@@ -67,6 +69,15 @@ def _with_receipts_or_published(connection: ClientConnection) -> QuerySet[Delive
         Q(published_at__isnull=False) | received, scope__export__connection=connection
     )
     return deliveries.select_related("scope__export").order_by("pk")
+
+
+def _compare_rows_of_no_load(connection: ClientConnection, report: Report) -> None:
+    """No rows are stored but those of files that are ingested."""
+    ingested = connection.files.filter(status=SourceFile.Status.INGESTED).values_list("pk", flat=True)
+    for file_id in sorted(files_with_rows(connection.pk).difference(ingested.iterator())):
+        file = connection.files.filter(pk=file_id).first()
+        state = f"is {file.skip_reason or file.status}" if file else "is not registered"
+        report.differs("rows_of_no_load", f"Rows of file {file_id} are stored, but it {state}.")
 
 
 def _compare_link(before: Head, receipt: Receipt, report: Report) -> None:

@@ -30,7 +30,8 @@ BODY = csv_gz('a,b\n1,2\n3,\n5,""\n')
 
 @pytest.fixture
 def loaded(client_under_test: ClientUnderTest) -> ClientUnderTest:
-    """Two files, ingested and published: four receipts."""
+    """Two files, ingested and published: four receipts; and one that is skipped."""
+    client_under_test.account.put_object("exports/lines/notes.pdf", b"nothing")
     client_under_test.account.put_object(KEY, BODY)
     client_under_test.account.put_object(OTHER, csv_gz("a\nx\n"))
     client_under_test.ingest()
@@ -48,7 +49,10 @@ FORGET_LOAD = (
     "UPDATE ingestion_sourcefile SET status = 'NEW', ingested_at = NULL, layout_id = NULL,"
     " row_count = NULL, rows_sha256 = ''"
 )
-FIRST, LAST = (f"(SELECT {which}(id) FROM ingestion_sourcefile)" for which in ("min", "max"))
+FIRST, LAST = (
+    f"(SELECT {which}(id) FROM ingestion_sourcefile WHERE row_count > 0)" for which in ("min", "max")
+)
+SKIPPED = "FROM ingestion_sourcefile WHERE status = 'SKIPPED'"
 TAMPERINGS = {
     "a cell": (
         "UPDATE billing_rawrow SET values[2] = '20' WHERE row_number = 1 AND cardinality(values) = 2",
@@ -134,6 +138,26 @@ TAMPERINGS = {
         f"UPDATE ingestion_receipt SET source_file_id = {LAST} WHERE source_file_id = {FIRST}",
         {"receipt", "no_receipt"},
         "source_file_id of receipt",
+    ),
+    "rows of a file that is not registered": (
+        "INSERT INTO billing_rawrow SELECT connection_id, 999999, 1, '{x}' FROM ingestion_sourcefile LIMIT 1",
+        {"rows_of_no_load"},
+        "Rows of file 999999 are stored, but it is not registered.",
+    ),
+    "rows of a file that was never loaded": (
+        f"INSERT INTO billing_rawrow SELECT connection_id, id, 1, '{{x}}' {SKIPPED}",
+        {"rows_of_no_load"},
+        "are stored, but it is UNKNOWN.",
+    ),
+    "when a load was tried": (
+        "UPDATE ingestion_loadattempt SET started_at = started_at - interval '1 day'",
+        {"registry"},
+        "attempts of file",
+    ),
+    "that a load was tried": (
+        f"DELETE FROM ingestion_loadattempt WHERE source_file_id = {FIRST}",
+        {"registry"},
+        "attempts of file",
     ),
     "a delivery's file": (
         f"DELETE FROM ingestion_deliveryfile WHERE source_file_id = {FIRST}",
