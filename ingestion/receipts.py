@@ -119,7 +119,7 @@ def erased(files: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def oddities_of(receipt: Receipt) -> list[str]:
     """What a file's receipt tells of oddities that are no faults, as sentences."""
-    facts = json.loads(receipt.body)
+    facts = body_of(receipt)
     counted = (("blank_lines", "blank lines"), ("lone_returns", "lines that a carriage return alone ends"))
     told = [f"{facts[name]:,} {what}" for name, what in counted if facts.get(name)]
     return told + [f"more than one column is named {name!r}" for name in facts.get("repeated_names", [])]
