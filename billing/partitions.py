@@ -1,4 +1,4 @@
-"""One partition of raw rows per connection: made, emptied, dropped and analysed."""
+"""One partition of raw rows per connection: made, dropped and analysed."""
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -11,15 +11,6 @@ def create_partition(connection_id: int) -> None:
     """Make the connection's partition where it is missing; waits for no load."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT billing_create_partition(%s)", [connection_id])
-
-
-def purge_rows(connection_id: int) -> None:
-    """Take all rows of a connection, for good; its empty partition stays. In the caller's transaction.
-
-    Raises OperationalError where somebody has been reading or loading them for 5 seconds.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT billing_purge_connection(%s)", [connection_id])
 
 
 def drop_partition(connection_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Reads the raw rows of one file, and their digest."""
+"""Reads the raw rows of one file, and their digest; and which files have any."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,6 +13,17 @@ from billing.write import COLUMNS, partition
 
 MEASURED_AT_ONCE = 20
 LENGTH = Func(Cast("values", TextField()), function="octet_length", output_field=IntegerField())
+NEXT = "SELECT source_file_id FROM billing_rawrow WHERE connection_id = %(connection)s"
+# PostgreSQL has no plan of its own that goes from one file to the next without reading their rows.
+FILES = f"""
+WITH RECURSIVE file (id) AS (
+    ({NEXT} ORDER BY source_file_id LIMIT 1)
+    UNION ALL
+    SELECT ({NEXT} AND source_file_id > file.id ORDER BY source_file_id LIMIT 1)
+    FROM file WHERE file.id IS NOT NULL
+)
+SELECT id FROM file WHERE id IS NOT NULL
+"""  # noqa: S608  # of constants only
 
 
 def rows_after(
@@ -47,6 +58,13 @@ def values_between(
     """The cells of the file's rows `first` to `last`, by row number; a row that is not there is left out."""
     rows = _rows_of(connection_id, source_file_id).filter(row_number__gte=first, row_number__lte=last)
     return dict(rows.values_list("row_number", "values"))
+
+
+def files_with_rows(connection_id: int) -> set[int]:
+    """Every file of which rows are stored, registered or not: one look into the primary key for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(FILES, {"connection": connection_id})
+        return {file for (file,) in cursor.fetchall()}
 
 
 def count_rows(connection_id: int, source_file_id: int) -> int:

@@ -1,6 +1,6 @@
-"""What only a look at the client's account can tell: further leaves of `errors.AccessError`."""
+"""Further leaves of `errors.AccessError`, told by a look at the client's account; and of no look any more."""
 
-from ingestion.errors import AccessError
+from ingestion.errors import AccessError, IngestionError
 
 
 class ExplicitDeny(AccessError):
@@ -45,3 +45,10 @@ class AccountUnknown(AccessError):
 
     code = "account_unknown"
     next_action = "Set KCX_AWS_ACCOUNT_ID, or give KCX an AWS identity and a way to STS, and look again."
+
+
+class ConnectionPurged(IngestionError):
+    """The connection was purged: KCX never asks the client's account again."""
+
+    code = "connection_purged"
+    next_action = "None: it ended for good. Add another connection where the client comes back."

@@ -12,6 +12,7 @@ from django_q.tasks import async_task
 
 from ingestion.access.state import reachable
 from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile
+from ingestion.models.client import PURGED
 from ingestion.pipeline.update_registry import due, locked
 from ingestion.staff_actions import record
 
@@ -98,9 +99,12 @@ def queue_requested_discovery(connection_id: int) -> None:
 def queue_access_check(connection_id: int, actor: str) -> AccessCheck:
     """Queue one access check; answers the row that tells how it goes, an older one where it waits or runs.
 
-    One that waits is queued again: its task may be lost, and a second does nothing.
+    One that waits is queued again: its task may be lost, and a second does nothing. Raises ValidationError
+    where the connection was purged.
     """
     connection = ClientConnection.objects.select_for_update(no_key=True).get(pk=connection_id)
+    if connection.purged_at:
+        raise ValidationError(PURGED)
     running = connection.access_checks.filter(outcome=AccessCheck.Outcome.RUNNING).first()
     if running and running.rungs:
         return running

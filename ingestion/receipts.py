@@ -1,14 +1,15 @@
-"""Writes a receipt for every load and every publishing, each chained to its connection's one before."""
+"""Writes a receipt for every load, publishing and purge, each chained to its connection's one before."""
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 from django.db.models import OuterRef, Subquery
 
-from ingestion.models import Delivery, LoadAttempt, Receipt, ReceiptChain, SourceFile
+from ingestion.models import ClientConnection, Delivery, LoadAttempt, Receipt, ReceiptChain, SourceFile
 
 Kind = Receipt.Kind
 # How long a load waits for the commit of another: hours of COPY are behind it, and a synchronous standby or
@@ -30,6 +31,15 @@ def as_written(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts as they are read back from a receipt."""
     written: dict[str, Any] = json.loads(canonical(facts))
     return written
+
+
+def body_of(receipt: Receipt) -> dict[str, Any]:
+    """What the receipt says; nothing where its text is no JSON object, whose hash then differs too."""
+    try:
+        body = json.loads(receipt.body)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def file_facts(file: SourceFile) -> dict[str, Any]:
@@ -79,7 +89,7 @@ def write_file_receipt(file: SourceFile, reading: dict[str, Any]) -> Receipt:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = %s", [HEAD_PATIENCE])
     receipt = Receipt(connection_id=file.connection_id, kind=Kind.FILE, source_file=file)
-    return _append(receipt, {**file_facts(file), **reading, "attempts": _attempts(file)})
+    return _append(receipt, {**file_facts(file), **reading, "attempts": tries_of(file)})
 
 
 def write_delivery_receipt(delivery: Delivery) -> Receipt:
@@ -89,9 +99,32 @@ def write_delivery_receipt(delivery: Delivery) -> Receipt:
     return _append(receipt, {**delivery_facts(delivery), "files": _files(delivery)})
 
 
+def write_purge_receipt(connection: ClientConnection, facts: dict[str, Any]) -> Receipt:
+    """The receipt of a purge: `facts`, and what is about to be erased. In the purge's transaction."""
+    loaded = SourceFile.objects.filter(connection=connection, status=SourceFile.Status.INGESTED)
+    files = loaded.order_by("pk").annotate(receipt=last_of_file("sequence"))
+    told = files.values("id", "key", "etag", "row_count", "rows_sha256", "receipt")
+    where = {"bucket": connection.bucket, "prefix": connection.prefix, "purged_at": connection.purged_at}
+    receipt = Receipt(connection_id=connection.pk, kind=Kind.PURGE)
+    return _append(receipt, {**facts, **where, **erased(map(dict, told.iterator()))})
+
+
+def erased(files: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What a purge's receipt says of the loaded files: how many, their rows, one digest of all.
+
+    Of each file, in the order of the ids: `id`, `key`, `etag`, `row_count`, `rows_sha256` and `receipt`, the
+    number of its last one. `files_sha256` is the SHA-256, in hex, of a line of canonical JSON for each.
+    """
+    digest, count, rows = hashlib.sha256(), 0, 0
+    for file in files:
+        digest.update(f"{canonical(file)}\n".encode())
+        count, rows = count + 1, rows + file["row_count"]
+    return {"files": count, "rows": rows, "files_sha256": digest.hexdigest()}
+
+
 def oddities_of(receipt: Receipt) -> list[str]:
     """What a file's receipt tells of oddities that are no faults, as sentences."""
-    facts = json.loads(receipt.body)
+    facts = body_of(receipt)
     counted = (("blank_lines", "blank lines"), ("lone_returns", "lines that a carriage return alone ends"))
     told = [f"{facts[name]:,} {what}" for name, what in counted if facts.get(name)]
     return told + [f"more than one column is named {name!r}" for name in facts.get("repeated_names", [])]
@@ -107,7 +140,7 @@ def last_of_file(field: str) -> Subquery:
 def _append(receipt: Receipt, facts: dict[str, Any]) -> Receipt:
     head = _locked_head(receipt.connection_id)
     receipt.sequence = head.sequence + 1
-    receipt.created_at = _clock()
+    receipt.created_at = clock()
     receipt.previous_sha256 = head.sha256
     receipt.body = canonical(
         {
@@ -137,8 +170,8 @@ def _locked_head(connection_id: int) -> ReceiptChain:
     return ReceiptChain.objects.select_for_update(no_key=True).get(connection=connection_id)
 
 
-def _attempts(file: SourceFile) -> list[dict[str, Any]]:
-    """Every try so far, the one that succeeded included, numbered from 1."""
+def tries_of(file: SourceFile) -> list[dict[str, Any]]:
+    """Every try so far, the one that succeeded included, numbered from 1, as a receipt tells them."""
     tried = LoadAttempt.objects.filter(source_file=file).order_by("pk")
     return [
         {"number": number, **attempt}
@@ -152,7 +185,7 @@ def _files(delivery: Delivery) -> list[dict[str, Any]]:
     return [dict(file) for file in files.values(*told)]
 
 
-def _clock() -> datetime:
+def clock() -> datetime:
     """PostgreSQL's time: the hosts that load may disagree."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")

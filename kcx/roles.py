@@ -13,11 +13,11 @@ ROWS = "billing_rawrow"
 SIGNATURES = (
     "billing_create_partition(bigint)",
     "billing_replace_file(bigint,bigint)",
-    "billing_purge_connection(bigint)",
     "billing_analyze()",
     "ingestion_enter_layout(bigint,bigint)",
     "ingestion_make_client_views(bigint)",
     "ingestion_make_export_view(bigint)",
+    "ingestion_purge_connection(bigint)",
 )
 # Written by migrations, by functions of the owner's and by the administrator only.
 FIXED = {
@@ -188,6 +188,8 @@ def _execution(roles: Roles, routine: Routine) -> Iterator[sql.Composed]:
     signature = sql.SQL(routine.signature)
     if routine.owner != roles.owner:
         yield sql.SQL("ALTER FUNCTION {} OWNER TO {}").format(signature, sql.Identifier(roles.owner))
+    loader, reader = sql.Identifier(roles.loader), sql.Identifier(roles.reader)
+    yield sql.SQL("REVOKE ALL ON FUNCTION {} FROM {}, {}").format(signature, loader, reader)
     if routine.signature in SIGNATURES:
         yield sql.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(signature)
-        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(signature, sql.Identifier(roles.loader))
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(signature, loader)

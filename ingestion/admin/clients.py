@@ -80,7 +80,7 @@ class ClientConnectionAdmin(NeverDeleted):
         ("Where the exports are", {"fields": ["bucket", "prefix", "region", "bucket_owner", "kms_key_arn"]}),
         ("Access", {"fields": ["role_arn", "external_id", "role_policies", "unverified_reason"]}),
         ("The plan", {"fields": ["plan"]}),
-        ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at"]}),
+        ("Schedule", {"fields": ["discover_every", "next_discovery_at", "last_discovered_at", "purged_at"]}),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
@@ -91,7 +91,8 @@ class ClientConnectionAdmin(NeverDeleted):
         """
         if obj is None:
             return []
-        fixed = ["enabled", "external_id", "role_policies", "unverified_reason", "last_discovered_at", "plan"]
+        fixed = ["enabled", "external_id", "role_policies", "unverified_reason", "plan"]
+        fixed += ["last_discovered_at", "purged_at"]
         frozen = list(ClientConnection.FROZEN) if obj.files.exists() else []
         return self.with_times(fixed + frozen)
 

@@ -33,9 +33,10 @@ class ReceiptAdmin(HistoryAdmin):
 
     @admin.display(description="Of")
     def about(self, receipt: Receipt) -> str:
-        """The file or the delivery, and the connection below it."""
+        """The file, the delivery or the purge, and the connection below it."""
         what = '<span class="kcx-key">{}</span><br><span class="kcx-quiet">{}</span>'
-        return format_html(what, receipt.source_file or receipt.delivery, receipt.connection)
+        subject = receipt.source_file or receipt.delivery or "All rows"
+        return format_html(what, subject, receipt.connection)
 
     @admin.display(description="SHA-256", ordering="sha256")
     def hash(self, receipt: Receipt) -> str:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 
 from ingestion.admin.connection_home import connection_seen
 from ingestion.models import AwsUse, ClientConnection, StaffAction
-from ingestion.pipeline.assume_role import access_of
+from ingestion.pipeline.assume_role import as_entered
 from ingestion.policies import permission_policy
 from ingestion.transparency import Period, days, months, operations, staff_actions, untold, uses
 
@@ -51,7 +51,7 @@ def transparency_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpRe
         "title": f"Transparency: {connection.name}",
         "opts": ClientConnection._meta,
         "connection": connection,
-        "access": access_of(connection),
+        "access": as_entered(connection),
         "allowed": _allowed(connection),
         "period": period,
         "operations": names,
@@ -70,7 +70,7 @@ def transparency_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpRe
 
 def _allowed(connection: ClientConnection) -> list[str]:
     """What KCX's sessions may do, as their policy says it."""
-    access = access_of(connection)
+    access = as_entered(connection)
     if not access.role_arn:
         return []
     policy = permission_policy(

@@ -19,6 +19,10 @@ REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"
 ACCOUNT_ID = r"^[0-9]{12}$"
 # A name that is all digits could not be told from an id on the command line.
 NAME = r"[^0-9]"
+PURGED = (
+    "It was purged: its rows were erased for good, and nothing of it is listed or loaded again."
+    " Add another connection where the client comes back."
+)
 
 
 def new_external_id() -> str:
@@ -83,6 +87,9 @@ class ClientConnection(models.Model):
     )
     discovery_requested_by = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    purged_at = models.DateTimeField(
+        null=True, editable=False, help_text="When all its rows were erased, for good."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -98,6 +105,9 @@ class ClientConnection(models.Model):
             models.CheckConstraint(condition=Q(name__regex=NAME), name="connection_name_is_no_number"),
             models.CheckConstraint(
                 condition=Q(enabled=False) | ~Q(role_arn=""), name="connection_enabled_has_role"
+            ),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | Q(purged_at=None), name="connection_purged_is_disabled"
             ),
             models.CheckConstraint(
                 condition=Q(discover_every__gte=timedelta(minutes=1)), name="connection_discover_every"
@@ -140,6 +150,8 @@ class ClientConnection(models.Model):
 
         `reason` stands in for a passed access check, never for one that found the role unsafe.
         """
+        if self.purged_at:
+            return PURGED
         if not self.role_arn:
             return "Enter the client's role first."
         checks = self.access_checks.filter(outcome__in=["PASSED", "WARNED", "FAILED"]) if self.pk else None
@@ -156,6 +168,8 @@ class ClientConnection(models.Model):
 
         One that is not enabled is looked at for its plan, but never through a role that was not verified.
         """
+        if self.purged_at:
+            return PURGED
         if not self.client.enabled:
             return "The client is disabled: nothing of it is listed or loaded."
         return "" if self.enabled else self.why_not_enabled()

@@ -1,4 +1,4 @@
-"""Receipts of what was loaded and published, chained per connection so that tampering shows."""
+"""Receipts of what was loaded, published and purged, chained per connection so that tampering shows."""
 
 from django.db import models
 from django.db.models import Q
@@ -34,7 +34,7 @@ class ReceiptChain(models.Model):
 
 
 class Receipt(models.Model):
-    """What one load or one publishing did, as canonical JSON; append-only by trigger.
+    """What one load, publishing or purge did, as canonical JSON; append-only by trigger.
 
     `sha256` is that of `previous_sha256`, a line feed and `body`. `sequence` is 1-based per connection.
     """
@@ -42,6 +42,7 @@ class Receipt(models.Model):
     class Kind(models.TextChoices):
         FILE = "FILE", "File"
         DELIVERY = "DELIVERY", "Delivery"
+        PURGE = "PURGE", "Purge"
 
     connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="receipts")
     sequence = models.BigIntegerField()
@@ -59,7 +60,8 @@ class Receipt(models.Model):
             models.UniqueConstraint(fields=["connection", "sequence"], name="receipt_sequence"),
             models.CheckConstraint(
                 condition=Q(kind="FILE", source_file__isnull=False, delivery=None)
-                | Q(kind="DELIVERY", source_file=None, delivery__isnull=False),
+                | Q(kind="DELIVERY", source_file=None, delivery__isnull=False)
+                | Q(kind="PURGE", source_file=None, delivery=None),
                 name="receipt_is_of_one_thing",
             ),
             models.CheckConstraint(

@@ -27,6 +27,7 @@ class SourceFile(models.Model):
         REPLACED = "REPLACED", "Replaced before it was read"
         GONE = "GONE", "Gone before load"
         BY_STAFF = "BY_STAFF", "Skipped by staff"
+        PURGED = "PURGED", "Purged with its connection: its rows were erased for good"
 
     connection = models.ForeignKey(ClientConnection, models.PROTECT, related_name="files")
     export = models.ForeignKey(Export, models.PROTECT, null=True, related_name="files")

@@ -34,6 +34,7 @@ class Verification(models.Model):
         indexes = [
             models.Index(fields=["source_file", "-ended_at"], name="verification_file"),
             models.Index(fields=["connection", "-id"], name="verification_connection"),
+            models.Index(fields=["id"], condition=Q(outcome="DIFFERENT"), name="verification_different"),
         ]
 
     def __str__(self) -> str:
@@ -52,6 +53,9 @@ class VerificationRequest(models.Model):
     requested_at = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField(null=True, help_text="When a task was last queued for it.")
     tries = models.PositiveSmallIntegerField(default=0)
+    done_up_to = models.BigIntegerField(
+        default=0, help_text="Of a connection: the last file compared so far."
+    )
 
     class Meta:
         ordering = ["id"]

@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
+from ingestion.access_errors import ConnectionPurged
 from ingestion.aws_calls import Calls
 from ingestion.aws_errors import translated
 from ingestion.aws_session import botocore_session
@@ -47,7 +48,14 @@ class RoleAccess:
 
 
 def access_of(connection: ClientConnection) -> RoleAccess:
-    """What the steps need to reach the connection's bucket."""
+    """What the steps need to reach the connection's bucket. Raises ConnectionPurged."""
+    if connection.purged_at:
+        raise ConnectionPurged(f"{connection} was purged: its bucket is never looked at again.")
+    return as_entered(connection)
+
+
+def as_entered(connection: ClientConnection) -> RoleAccess:
+    """How the connection's bucket is reached, or was."""
     return RoleAccess(
         connection_id=connection.pk,
         role_arn=connection.role_arn,

@@ -136,10 +136,10 @@ def skip_older(files: QuerySet[SourceFile]) -> int:
 def want(files: Iterable[int]) -> int:
     """NEW: skipped versions that a wanted delivery lists, and that can be read now. In a transaction.
 
-    What a person skipped stays skipped until a person releases it.
+    What a person skipped stays skipped until a person releases it, and what was purged for ever.
     """
-    by_staff = Q(skip_reason=SkipReason.BY_STAFF)
-    skipped = locked(SourceFile.objects.filter(~by_staff, pk__in=files, status=Status.SKIPPED))
+    final = Q(skip_reason__in=[SkipReason.BY_STAFF, SkipReason.PURGED])
+    skipped = locked(SourceFile.objects.filter(~final, pk__in=files, status=Status.SKIPPED))
     return len(_touch(skipped, status=Status.NEW, skip_reason="", queued_at=None, failures=0))
 
 
@@ -157,6 +157,23 @@ def release(files: QuerySet[SourceFile], requested_by: str = "") -> list[int]:
     skipped = locked(files.filter(status=Status.SKIPPED, skip_reason__in=reasons))
     values = {"error_code": "", "error_message": "", "next_action": "", "queued_at": None}
     return _touch(skipped, status=Status.NEW, skip_reason="", requested_by=requested_by, **values)
+
+
+def mark_purged(files: QuerySet[SourceFile]) -> None:
+    """SKIPPED for ever, loaded or not: their rows are erased. The caller holds the files' locks.
+
+    Nothing that was read stays in the registry; the receipts keep the digests.
+    """
+    files.update(
+        status=Status.SKIPPED,
+        skip_reason=SkipReason.PURGED,
+        layout=None,
+        **dict.fromkeys(["ingested_at", "row_count", "decoded_bytes"]),
+        **dict.fromkeys(["next_retry_at", "reload_requested_at", "queued_at"]),
+        **dict.fromkeys(["object_sha256", "rows_sha256", "requested_by"], ""),
+        **dict.fromkeys(["error_code", "error_message", "next_action"], ""),
+        failures=0,
+    )
 
 
 def retry_now(files: QuerySet[SourceFile], requested_by: str = "") -> list[int]:

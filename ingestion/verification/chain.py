@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.read import files_with_rows
 from ingestion.models import ClientConnection, Delivery, Receipt, ReceiptChain, SourceFile
 from ingestion.models.receipt import NOTHING_BEFORE
-from ingestion.receipts import as_written, delivery_facts
+from ingestion.receipts import as_written, body_of, delivery_facts
+from ingestion.verification.purges import compare_purge
 from ingestion.verification.report import Report
-from ingestion.verification.stored import body_of, compare_receipt, expect_facts, expect_hash
+from ingestion.verification.stored import compare_receipt, expect_facts, expect_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def compare_chain(connection: ClientConnection, head: Head | None, report: Repor
 
 
 def compare_registry(connection: ClientConnection, report: Report) -> None:
-    """What is loaded and published against its receipts, and receipts against what they speak of."""
+    """What is stored, loaded, published and purged against the receipts, and these against what they say."""
     for file in with_receipts_or_rows(connection).iterator():
         compare_receipt(file, report)
     for receipt in connection.receipts.filter(
@@ -49,12 +51,15 @@ def compare_registry(connection: ClientConnection, report: Report) -> None:
         report.differs("gone", f"Receipt {receipt.sequence} is of {what}, which is gone.")
     for delivery in _with_receipts_or_published(connection).iterator():
         _compare_delivery(delivery, report)
+    compare_purge(connection, report)
+    _compare_rows_of_no_load(connection, report)
 
 
 def with_receipts_or_rows(connection: ClientConnection) -> QuerySet[SourceFile]:
-    """The files of the connection that are ingested, or that a receipt says were."""
+    """The files of the connection that are ingested or purged, or that a receipt says were ingested."""
+    states = Q(status=SourceFile.Status.INGESTED) | Q(skip_reason=SourceFile.SkipReason.PURGED)
     received = Exists(Receipt.objects.filter(source_file=OuterRef("pk")))
-    files = connection.files.filter(Q(status=SourceFile.Status.INGESTED) | received)
+    files = connection.files.filter(states | received)
     return files.select_related("connection", "layout").order_by("pk")
 
 
@@ -64,6 +69,15 @@ def _with_receipts_or_published(connection: ClientConnection) -> QuerySet[Delive
         Q(published_at__isnull=False) | received, scope__export__connection=connection
     )
     return deliveries.select_related("scope__export").order_by("pk")
+
+
+def _compare_rows_of_no_load(connection: ClientConnection, report: Report) -> None:
+    """No rows are stored but those of files that are ingested."""
+    ingested = connection.files.filter(status=SourceFile.Status.INGESTED).values_list("pk", flat=True)
+    for file_id in sorted(files_with_rows(connection.pk).difference(ingested.iterator())):
+        file = connection.files.filter(pk=file_id).first()
+        state = f"is {file.skip_reason or file.status}" if file else "is not registered"
+        report.differs("rows_of_no_load", f"Rows of file {file_id} are stored, but it {state}.")
 
 
 def _compare_link(before: Head, receipt: Receipt, report: Report) -> None:
@@ -83,8 +97,8 @@ def _compare_link(before: Head, receipt: Receipt, report: Report) -> None:
         "kind": receipt.kind,
         "created_at": receipt.created_at,
     }
-    named = "source_file_id" if receipt.kind == "FILE" else "delivery_id"
-    columns[named] = getattr(receipt, named)
+    if named := {"FILE": "source_file_id", "DELIVERY": "delivery_id"}.get(receipt.kind):
+        columns[named] = getattr(receipt, named)
     body = body_of(receipt)
     for name, value in as_written(columns).items():
         report.expect("receipt", f"{name} of receipt {number}", body.get(name), value)
@@ -103,16 +117,18 @@ def _compare_delivery(delivery: Delivery, report: Report) -> None:
 
 
 def _compare_validity(receipt: Receipt, delivery: Delivery, report: Report) -> None:
-    """Current until the next is published, of its scope or of a key's whole billing period, and no longer."""
+    """Current until the next is published, of its scope or of a key's whole billing period, or a purge."""
     scope = delivery.scope
     ends = Q(delivery__scope=scope)
     if scope.key:
         period = {"export": scope.export_id, "billing_period_start": scope.billing_period_start, "key": ""}
         ends |= Q(**{f"delivery__scope__{name}": value for name, value in period.items()})
-    later = Receipt.objects.filter(ends, kind="DELIVERY", sequence__gt=receipt.sequence)
-    after = later.filter(connection=receipt.connection_id).order_by("sequence").first()
+    later = Receipt.objects.filter(connection=receipt.connection_id, sequence__gt=receipt.sequence)
+    after = later.filter(ends & Q(kind="DELIVERY") | Q(kind="PURGE")).order_by("sequence").first()
     status = Delivery.Status.SUPERSEDED if after else Delivery.Status.CURRENT
-    until = after.delivery.published_at if after and after.delivery else None
+    until = None
+    if after:
+        until = after.delivery.published_at if after.delivery else body_of(after).get("purged_at")
     expected = as_written({"status": status.value, "superseded_at": until})
     found = as_written({"status": delivery.status, "superseded_at": delivery.superseded_at})
     for name, value in expected.items():

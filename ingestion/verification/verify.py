@@ -56,11 +56,15 @@ def verify_connection(
 ) -> Iterator[Report]:
     """A connection's receipts, then its files one after the other; of one billing period, if given."""
     yield verify_receipts(connection_id, actor, head)
-    files = with_receipts_or_rows(ClientConnection.objects.get(pk=connection_id))
-    if month:
-        files = files.filter(billing_period_start=month)
-    for file_id in list(files.values_list("pk", flat=True)):
+    for file_id in files_to_verify(connection_id, month):
         yield verify_file(file_id, actor, against_s3=against_s3)
+
+
+def files_to_verify(connection_id: int, month: date | None = None, after: int = 0) -> list[int]:
+    """The files of a connection, or of one billing period of it, that a verification compares, behind one."""
+    files = with_receipts_or_rows(ClientConnection.objects.get(pk=connection_id)).filter(pk__gt=after)
+    of_month = files.filter(billing_period_start=month) if month else files
+    return list(of_month.values_list("pk", flat=True))
 
 
 @contextmanager

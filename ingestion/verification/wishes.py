@@ -1,6 +1,7 @@
 """Verifications that are asked for: they wait in a table of their own, and no load waits behind them."""
 
 import logging
+import time
 from collections.abc import Iterable
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from ingestion.discovery_runs import one_at_a_time
 from ingestion.models import ClientConnection, SourceFile, Verification, VerificationRequest
 from ingestion.queueing import QUEUED_AGAIN_AFTER, waiting_numbers
 from ingestion.verification.report import Report
-from ingestion.verification.verify import keep, verify_connection, verify_file
+from ingestion.verification.verify import files_to_verify, keep, verify_file, verify_receipts
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ VERIFY = "ingestion.tasks.verify"
 LOCK_CLASS = 0x4B435B
 # A verification whose process dies each time is given up: it would take a process from the loads each minute.
 MOST_TRIES = 3
+# A connection is verified by one task after the other, each for this part of the time a task may take.
+SLICES = 6
 DOING = """
 SELECT objid::bigint FROM pg_locks
 WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2
@@ -73,25 +76,40 @@ def queue_verifications() -> int:
 def fulfil(request_id: int) -> None:
     """Do one verification that was asked for, in the name of who asked; then queue the next.
 
-    Does nothing where it is done, or is being done elsewhere.
+    Does nothing where it is done, or is being done elsewhere. What breaks it off, the queue's time limit (a
+    SystemExit) included, is kept as not compared, and raised.
     """
     with one_at_a_time(request_id, LOCK_CLASS) as alone:
         wish = VerificationRequest.objects.filter(pk=request_id).first()
         if not alone or wish is None:
             return
         try:
-            _verify(wish)
-        finally:
+            done = _verify(wish)
+        except BaseException as error:
+            _give_up(wish, f"It was broken off: {type(error).__name__}: {error}")
+            raise
+        if done:
             wish.delete()
+        else:
+            VerificationRequest.objects.filter(pk=wish.pk).update(queued_at=None)
     queue_verifications()
 
 
-def _verify(wish: VerificationRequest) -> None:
+def _verify(wish: VerificationRequest) -> bool:
+    """Every report is kept, and a difference is logged. False where another task has to go on."""
     if wish.source_file_id:
         verify_file(wish.source_file_id, wish.actor, against_s3=wish.against_s3)
-        return
-    for _ in verify_connection(wish.connection_id, wish.actor, against_s3=wish.against_s3):
-        pass  # every report is kept, and a difference is logged
+        return True
+    if not wish.done_up_to:
+        verify_receipts(wish.connection_id, wish.actor)
+    until = time.monotonic() + settings.Q_CLUSTER["timeout"] / SLICES
+    for file_id in files_to_verify(wish.connection_id, after=wish.done_up_to):
+        verify_file(file_id, wish.actor, against_s3=wish.against_s3)
+        wish.done_up_to = file_id
+        VerificationRequest.objects.filter(pk=wish.pk).update(done_up_to=file_id, tries=0)
+        if time.monotonic() > until:
+            return False
+    return True
 
 
 def _request(wishes: Iterable[VerificationRequest]) -> None:
@@ -104,7 +122,7 @@ def _without_the_deadly(wishes: list[VerificationRequest]) -> list[VerificationR
     lost, kept = _lost(wishes), []
     for wish in wishes:
         if wish.pk in lost and wish.tries >= MOST_TRIES:
-            _give_up(wish)
+            _give_up(wish, f"The worker died each of the {wish.tries} times it was tried.")
             continue
         if wish.pk in lost:
             wish.queued_at = None
@@ -112,12 +130,15 @@ def _without_the_deadly(wishes: list[VerificationRequest]) -> list[VerificationR
     return kept
 
 
-def _give_up(wish: VerificationRequest) -> None:
+@transaction.atomic
+def _give_up(wish: VerificationRequest, why: str) -> None:
     what = wish.source_file or wish.connection
     report = Report(str(what), wish.source_file_id)
-    report.not_compared.append(f"The worker died each of the {wish.tries} times it was tried.")
+    report.not_compared.append(why)
+    if wish.done_up_to:
+        report.not_compared.append(f"Files with an id above {wish.done_up_to} are not compared.")
     keep(report, wish.connection, wish.actor, wish.requested_at, against_s3=wish.against_s3)
-    logger.error("The verification of %s is given up: its worker died %s times", what, wish.tries)
+    logger.error("The verification of %s is given up: %s", what, why)
     wish.delete()
 
 

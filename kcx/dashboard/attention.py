@@ -47,7 +47,7 @@ def attention(lines: list[Line], *, worker_works: bool, webhooks: Sequence[Given
 def _told(line: Line) -> set[State]:
     states = set(line.states())
     # What fails because access is lost needs nobody else; a decision can be taken without it.
-    return states & {State.LOST, State.AWAITING} if State.LOST in states else states
+    return states & {State.DIFFERENT, State.LOST, State.AWAITING} if State.LOST in states else states
 
 
 def _at_most(state: State, lines: list[Line], entry_of: Callable[[Line], Entry]) -> list[Entry]:
@@ -61,6 +61,14 @@ def _at_most(state: State, lines: list[Line], entry_of: Callable[[Line], Entry])
 def _no_worker() -> Entry:
     cause = "Nothing is listed or loaded until one does."
     return Entry("bad", "No worker takes tasks", "", cause, "Look at the workers", links.workers())
+
+
+def _different(line: Line) -> Entry:
+    noun = "verification" if line.different == 1 else "verifications"
+    told = f"{count_text(line.different)} {noun} found that what is stored is not what it should be."
+    link = links.verifications(outcome__exact="DIFFERENT", connection__id__exact=line.id)
+    remedy = "Find out why, mend it, and verify again: it is told until then."
+    return Entry("bad", State.DIFFERENT.words, line.name, _sentences(told, remedy), "See what differs", link)
 
 
 def _lost(line: Line) -> Entry:
@@ -159,6 +167,7 @@ def _page(line: Line) -> str:
 
 
 ENTRIES: dict[State, Callable[[Line], Entry]] = {
+    State.DIFFERENT: _different,
     State.LOST: _lost,
     State.CHECK_FAILED: _check_failed,
     State.DISCOVERY_FAILED: _discovery_failed,

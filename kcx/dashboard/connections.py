@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ingestion.cadence import Expectation, expectations
 from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
+from kcx.dashboard.differences import different_by_connection
 from kcx.dashboard.files import (
     Failed,
     Loading,
@@ -28,6 +29,7 @@ QUEUE_TAKES = timedelta(minutes=15)
 class State(Enum):
     """What the traffic light says, worst first: (slug, words, tone)."""
 
+    DIFFERENT = ("different", "Stored data differ", "bad")
     LOST = ("lost", "Access lost", "bad")
     CHECK_FAILED = ("check-failed", "Access check failed", "bad")
     FAILED = ("failed", "Failed files", "bad")
@@ -43,6 +45,7 @@ class State(Enum):
     EMPTY = ("empty", "Nothing delivered yet", "idle")
     FRESH = ("fresh", "Up to date", "good")
     DISABLED = ("disabled", "Disabled", "idle")
+    PURGED = ("purged", "Purged", "idle")
 
     def __init__(self, slug: str, words: str, tone: str) -> None:
         self.slug, self.words, self.tone = slug, words, tone
@@ -76,6 +79,8 @@ class Line:
     incomplete: Incomplete | None
     awaiting: int
     archived: int
+    purged_at: datetime | None
+    different: int
 
     @property
     def late_since(self) -> datetime | None:
@@ -99,9 +104,11 @@ class Line:
         stuck = any(not failed.retrying for failed in self.failed)
         discovery = self.discovery_failed
         true_of_it = {
+            State.DIFFERENT: self.different,
             State.LOST: self.enabled and bool(self.check_failed or (discovery and discovery.is_access)),
-            State.CHECK_FAILED: not self.enabled and self._check_failed_matters,
-            State.DISABLED: not self.enabled,
+            State.CHECK_FAILED: not self.enabled and not self.purged_at and self._check_failed_matters,
+            State.PURGED: self.purged_at,
+            State.DISABLED: not self.enabled and not self.purged_at,
             State.FAILED: stuck,
             State.DISCOVERY_FAILED: discovery and not discovery.is_access,
             State.INCOMPLETE: self.incomplete,
@@ -114,7 +121,7 @@ class Line:
             State.WAITING: self.waiting,
             State.EMPTY: self.expectation.last is None and self.last_ingested_at is None,
         }
-        disabled = {State.CHECK_FAILED, State.DISABLED}
+        disabled = {State.DIFFERENT, State.CHECK_FAILED, State.DISABLED, State.PURGED}
         return (s for s, is_true in true_of_it.items() if is_true and (self.enabled or s in disabled))
 
 
@@ -122,7 +129,7 @@ def lines() -> list[Line]:
     """Every connection, the worst first, then by name."""
     now = timezone.now()
     expected, waiting = expectations(now), waiting_by_connection()
-    loading, failed = loading_now(), failed_by_connection()
+    loading, failed, different = loading_now(), failed_by_connection(), different_by_connection()
     incomplete, awaiting, archived = _incomplete(), _awaiting(), archived_by_connection()
     found = [
         Line(
@@ -142,6 +149,8 @@ def lines() -> list[Line]:
             incomplete=incomplete.get(one.pk),
             awaiting=awaiting.get(one.pk, 0),
             archived=archived.get(one.pk, 0),
+            purged_at=one.purged_at,
+            different=different.get(one.pk, 0),
         )
         for one in _connections()
     ]

@@ -33,6 +33,11 @@ def exports(**filters: object) -> str:
     return _list("export", filters)
 
 
+def verifications(**filters: object) -> str:
+    """What was compared, filtered by its fields."""
+    return _list("verification", filters)
+
+
 def webhook_messages(**filters: object) -> str:
     """The messages to webhooks, filtered by their fields."""
     return _list("webhookmessage", filters)

@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from billing.encode import RowEncoder
 from billing.models import RawRow
-from billing.partitions import analyze, create_partition, drop_partition, purge_rows
+from billing.partitions import analyze, create_partition, drop_partition
 from tests.billing.raw_rows import ENOUGH, batch_of, one, payload, second_session, store
 from tests.waiting import until
 
@@ -201,6 +201,11 @@ def test_a_drop_that_fails_leaves_the_session_as_impatient_as_it_was() -> None:
         cursor.execute("RESET statement_timeout")
     assert one("SHOW lock_timeout") == before
     drop_partition(7)
+
+
+def purge_rows(connection_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_purge_connection(%s)", [connection_id])
 
 
 def test_purging_takes_the_rows_of_one_connection_and_keeps_its_partition() -> None:

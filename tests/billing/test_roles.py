@@ -142,11 +142,16 @@ def test_a_file_is_not_replaced_by_way_of_another_connection(loader: Session) ->
     assert stored() == ["a", "b", "c", "d"]
 
 
-def test_the_loader_purges_one_connection_and_refreshes_statistics(loader: Session) -> None:
-    loader.execute("SELECT billing_purge_connection(7)")
+@pytest.mark.parametrize("function", ["billing_purge_connection", "ingestion_purge_connection"])
+def test_the_loader_purges_no_connection_without_a_receipt(loader: Session, function: str) -> None:
+    with pytest.raises(InsufficientPrivilege, match=r"permission denied|not marked as purged"):
+        loader.execute(f"SELECT {function}(7)")
+    assert stored() == ["a", "b", "c", "d"]
+
+
+def test_the_loader_refreshes_statistics(loader: Session) -> None:
     loader.execute("SELECT billing_analyze()")
-    assert stored() == ["d"]
-    assert one("SELECT reltuples FROM pg_class WHERE relname = 'billing_rawrow'") == (1,)
+    assert one("SELECT reltuples FROM pg_class WHERE relname = 'billing_rawrow'") == (4,)
 
 
 def test_a_new_partition_is_the_owners_and_has_the_rights_of_the_parent(
@@ -192,10 +197,16 @@ def test_the_owners_functions_do_not_mistake_a_sessions_own_tables_for_the_rows(
     loader.execute(f"SET search_path = {path}")
     loader.execute("SELECT public.billing_create_partition(9)")
     assert loader.execute("SELECT public.billing_replace_file(7, 1)").fetchall() == [(2,)]
-    loader.execute("SELECT public.billing_purge_connection(8)")
+    loader.execute("CREATE TEMP TABLE ingestion_clientconnection AS SELECT 8 AS id, now() AS purged_at")
+    loader.execute(
+        "CREATE TEMP TABLE ingestion_receipt AS"
+        " SELECT 8 AS connection_id, 'PURGE' AS kind, now() AS created_at, 1 AS sequence"
+    )
+    with pytest.raises(InsufficientPrivilege, match="not marked as purged"):
+        loader.execute("SELECT public.ingestion_purge_connection(8)")
     loader.execute("SELECT public.billing_analyze()")
 
-    assert stored() == ["c"]
+    assert stored() == ["c", "d"]
     assert count(loader, "pg_temp.billing_rawrow_7") == 1
     guards = "SELECT count(*) FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A'"
     assert one(guards, "public.billing_rawrow_9") == one(guards, "public.billing_rawrow_7") == (2,)
@@ -228,7 +239,7 @@ def test_the_reader_reads_no_queue_no_login_and_no_session(reader: Session) -> N
         "UPDATE ingestion_client SET name = ''",
         "SELECT billing_create_partition(9)",
         "SELECT billing_replace_file(7, 1)",
-        "SELECT billing_purge_connection(7)",
+        "SELECT ingestion_purge_connection(7)",
         "SELECT billing_analyze()",
     ],
 )
@@ -296,8 +307,11 @@ def test_a_second_run_changes_nothing_but_what_somebody_else_granted(roles: Role
     assert [line for line in again if line.startswith(("CREATE", "ALTER"))] == []
     run(sql.SQL("GRANT DELETE ON billing_rawrow, billing_rawrow_7 TO {}").format(loader))
     run(sql.SQL('GRANT UPDATE ("values") ON billing_rawrow_7 TO {}').format(loader))
+    run(sql.SQL("GRANT EXECUTE ON FUNCTION billing_purge_connection(bigint) TO {}").format(loader))
     apply(roles)
     assert statements(roles) == again
+    purges = "SELECT has_function_privilege(%s, 'billing_purge_connection(bigint)', 'EXECUTE')"
+    assert one(purges, roles.loader) == (False,)
     assert one("SELECT has_table_privilege(%s, 'billing_rawrow_7', 'DELETE')", roles.loader) == (False,)
     assert one("SELECT has_any_column_privilege(%s, 'billing_rawrow_7', 'UPDATE')", roles.loader) == (False,)
 

@@ -1,6 +1,5 @@
 """`verify`: every kind of tampering is found and told, and what is untouched is equal."""
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.db import connection, connections, transaction
 
 from ingestion.models import Delivery, Receipt, SourceFile, Verification
@@ -22,6 +19,7 @@ from ingestion.verification.verify import verify_file
 from tests.billing.raw_rows import second_session
 from tests.builders import ClientUnderTest, csv_gz, parquet
 from tests.faulty_s3 import Answer, FaultyAws, Wire, untouched
+from tests.ingestion.verifying import head_of, tamper, told, verify
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
@@ -32,63 +30,12 @@ BODY = csv_gz('a,b\n1,2\n3,\n5,""\n')
 
 @pytest.fixture
 def loaded(client_under_test: ClientUnderTest) -> ClientUnderTest:
-    """Two files, ingested and published: four receipts."""
+    """Two files, ingested and published: four receipts; and one that is skipped."""
+    client_under_test.account.put_object("exports/lines/notes.pdf", b"nothing")
     client_under_test.account.put_object(KEY, BODY)
     client_under_test.account.put_object(OTHER, csv_gz("a\nx\n"))
     client_under_test.ingest()
     return client_under_test
-
-
-def told(*arguments: str) -> tuple[int, str]:
-    """The exit status, and what is printed."""
-    out = io.StringIO()
-    try:
-        call_command(*arguments, stdout=out)
-    except CommandError as error:
-        return error.returncode, out.getvalue()
-    return 0, out.getvalue()
-
-
-def verify(client: ClientUnderTest, *arguments: str) -> tuple[int, set[str], str]:
-    """The exit status, the kinds of differences, and the sentences told."""
-    status, text = told("verify", "--connection", str(client.connection.pk), "--json", *arguments)
-    reports = json.loads(text)
-    kinds = {kind for report in reports for kind in report["counts"]}
-    sentences = [told["sentence"] for report in reports for told in report["first_differences"]]
-    return status, kinds, "\n".join(sentences)
-
-
-def head_of(client: ClientUnderTest) -> str:
-    status, line = told("receipts", "--connection", str(client.connection.pk), "--head")
-    head = json.loads(line)
-    assert (status, head["connection"]) == (0, client.connection.pk)
-    return f"{head['sequence']}:{head['sha256']}"
-
-
-def tamper(*statements: str) -> None:
-    """As the database's owner can: with every trigger that is in the way switched off."""
-    tables = ["receipt", "receiptchain", "sourcefile", "delivery", "loadattempt"]
-    tables = [f"ingestion_{name}" for name in tables]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'billing_rawrow'::regclass"
-        )
-        tables += ["billing_rawrow", *(name for (name,) in cursor.fetchall())]
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
-        for statement in statements:
-            cursor.execute(statement)
-            assert cursor.rowcount
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
-            cursor.execute(
-                "SELECT tgname FROM pg_trigger"
-                " WHERE tgrelid = %s::regclass AND tgname ~ 'append_only|no_change|named'",
-                [table],
-            )
-            for (name,) in cursor.fetchall():
-                cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
-        cursor.execute("ALTER TABLE ingestion_receipt DISABLE TRIGGER ingestion_no_truncate")
 
 
 def test_what_is_untouched_is_equal_and_that_is_kept(loaded: ClientUnderTest) -> None:
@@ -102,7 +49,10 @@ FORGET_LOAD = (
     "UPDATE ingestion_sourcefile SET status = 'NEW', ingested_at = NULL, layout_id = NULL,"
     " row_count = NULL, rows_sha256 = ''"
 )
-FIRST, LAST = (f"(SELECT {which}(id) FROM ingestion_sourcefile)" for which in ("min", "max"))
+FIRST, LAST = (
+    f"(SELECT {which}(id) FROM ingestion_sourcefile WHERE row_count > 0)" for which in ("min", "max")
+)
+SKIPPED = "FROM ingestion_sourcefile WHERE status = 'SKIPPED'"
 TAMPERINGS = {
     "a cell": (
         "UPDATE billing_rawrow SET values[2] = '20' WHERE row_number = 1 AND cardinality(values) = 2",
@@ -188,6 +138,26 @@ TAMPERINGS = {
         f"UPDATE ingestion_receipt SET source_file_id = {LAST} WHERE source_file_id = {FIRST}",
         {"receipt", "no_receipt"},
         "source_file_id of receipt",
+    ),
+    "rows of a file that is not registered": (
+        "INSERT INTO billing_rawrow SELECT connection_id, 999999, 1, '{x}' FROM ingestion_sourcefile LIMIT 1",
+        {"rows_of_no_load"},
+        "Rows of file 999999 are stored, but it is not registered.",
+    ),
+    "rows of a file that was never loaded": (
+        f"INSERT INTO billing_rawrow SELECT connection_id, id, 1, '{{x}}' {SKIPPED}",
+        {"rows_of_no_load"},
+        "are stored, but it is UNKNOWN.",
+    ),
+    "when a load was tried": (
+        "UPDATE ingestion_loadattempt SET started_at = started_at - interval '1 day'",
+        {"registry"},
+        "attempts of file",
+    ),
+    "that a load was tried": (
+        f"DELETE FROM ingestion_loadattempt WHERE source_file_id = {FIRST}",
+        {"registry"},
+        "attempts of file",
     ),
     "a delivery's file": (
         f"DELETE FROM ingestion_deliveryfile WHERE source_file_id = {FIRST}",

@@ -13,7 +13,9 @@ from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
+from django_q.exceptions import TimeoutException
 from django_q.models import OrmQ
+from django_q.timeout import TimeoutHandler
 
 from ingestion import tasks
 from ingestion.admin import receipts
@@ -28,6 +30,7 @@ from ingestion.verification.wishes import (
     request_verification,
     request_verification_of_connection,
 )
+from tests.billing.raw_rows import second_session
 from tests.builders import ClientUnderTest, csv_gz
 from tests.ingestion.registered import a_file, an_export
 
@@ -207,7 +210,7 @@ class TestLost:
         assert (queued(), asked_for()) == ([], [])
         kept = Verification.objects.get()
         assert (kept.outcome, kept.source_file, kept.actor) == ("NOT_COMPARED", file, "anna")
-        assert "worker died 3 times" in caplog.text
+        assert "The worker died each of the 3 times" in caplog.text
 
     def test_one_that_raises_is_not_tried_for_ever(
         self, ingested: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +224,46 @@ class TestLost:
         with pytest.raises(ValueError, match="broken"):
             work_off()
         assert asked_for() == []
+        kept = Verification.objects.get()
+        assert (kept.outcome, kept.source_file, kept.actor) == (
+            "NOT_COMPARED",
+            ingested.file(KEYS[0]),
+            "anna",
+        )
+        assert kept.report["not_compared"] == ["It was broken off: ValueError: broken"]
+
+    def test_one_that_takes_longer_than_a_task_may_is_told_as_not_compared(
+        self, ingested: ClientUnderTest
+    ) -> None:
+        file = ingested.file(KEYS[0])
+        request_verification([file], "anna", against_s3=False)
+        OrmQ.objects.all().delete()
+        with second_session() as other:
+            other.execute(f"LOCK TABLE billing_rawrow_{file.connection_id} IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(TimeoutException), TimeoutHandler(1):  # as a worker runs each task
+                tasks.verify(VerificationRequest.objects.get().pk)
+        kept = Verification.objects.get()
+        assert (kept.outcome, kept.source_file) == ("NOT_COMPARED", file)
+        assert "TimeoutException" in kept.report["not_compared"][0]
+        assert asked_for() == []
+
+
+def test_a_connection_that_takes_long_is_verified_by_one_task_after_the_other(
+    ingested: ClientUnderTest, settings: Any
+) -> None:
+    settings.Q_CLUSTER = {**settings.Q_CLUSTER, "timeout": 0}
+    request_verification_of_connection(ingested.connection, "anna")
+    compared: list[int] = []
+    for _ in range(len(KEYS) + 1):
+        (entry,) = OrmQ.objects.all()
+        entry.delete()
+        compared.append(Verification.objects.count())
+        tasks.verify(*entry.task["args"])
+    files = [ingested.file(key).pk for key in KEYS]
+    assert compared == [0, 2, 3, 4], "the receipts and a file, then a file each"
+    told_of = list(Verification.objects.order_by("pk").values_list("source_file", "outcome"))
+    assert told_of == [(None, "EQUAL"), *((file, "EQUAL") for file in files)]
+    assert (asked_for(), queued()) == ([], [])
 
 
 def test_a_viewer_cannot_ask(ingested: ClientUnderTest) -> None:

@@ -20,6 +20,7 @@ from ingestion.models import (
     Export,
     LoadAttempt,
     SourceFile,
+    Verification,
     Worker,
 )
 
@@ -137,6 +138,14 @@ def a_check(connection: ClientConnection, outcome: str, *rungs: dict[str, str]) 
         ended_at=None if outcome == "RUNNING" else timezone.now(),
         rungs=list(rungs),
     )
+
+
+def a_verification(
+    connection: ClientConnection, outcome: str, file: SourceFile | None = None, *, against_s3: bool = False
+) -> Verification:
+    now = timezone.now()
+    values = {"actor": "test", "started_at": now, "ended_at": now, "report": {}, "against_s3": against_s3}
+    return Verification.objects.create(connection=connection, source_file=file, outcome=outcome, **values)
 
 
 def a_load(file: SourceFile, *, rows: int, bytes_read: int, seconds: float) -> LoadAttempt:

@@ -29,6 +29,7 @@ from tests.kcx.situations import (
     a_file,
     a_load,
     a_member,
+    a_verification,
     a_worker,
     an_export,
     deliveries_every,
@@ -80,6 +81,29 @@ def many_connections(count: int) -> list[ClientConnection]:
 
 
 class TestEveryState:
+    def test_a_difference_is_told_until_a_verification_as_close_finds_it_gone(self) -> None:
+        export = an_export(a_connection())
+        one, file, other = export.connection, a_file(export), a_file(export)
+        for told_of in (None, file):
+            a_verification(one, "DIFFERENT", told_of, against_s3=told_of is file)
+            a_verification(one, "NOT_COMPARED", told_of, against_s3=True)
+        a_verification(one, "EQUAL", other, against_s3=True)
+        a_verification(one, "EQUAL", file)
+        (told,) = [entry for entry in attention(lines(), worker_works=True) if entry.about == one.name]
+        assert (told.kind, told.tone) == ("Stored data differ", "bad")
+        assert "2 verifications found" in told.cause
+        a_verification(one, "EQUAL")
+        a_verification(a_connection(), "EQUAL", file, against_s3=True)
+        assert line_of(one).different == 0
+
+    def test_a_disabled_connections_differences_are_told_but_not_those_of_purged_files(self) -> None:
+        export = an_export(a_connection(enabled=False))
+        purged = a_file(export, "SKIPPED", skip_reason="PURGED")
+        a_verification(export.connection, "DIFFERENT", purged)
+        assert line_of(export.connection).state is State.DISABLED
+        a_verification(export.connection, "DIFFERENT")
+        assert line_of(export.connection).state is State.DIFFERENT
+
     def test_a_fresh_connection_is_up_to_date(self) -> None:
         export = an_export(a_connection())
         a_file(export)

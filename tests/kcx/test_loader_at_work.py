@@ -12,6 +12,7 @@ from ingestion.models import (
     Delivery,
     DiscoveryRun,
     LoadAttempt,
+    Receipt,
     SourceFile,
     WebhookDelivery,
     Worker,
@@ -44,11 +45,18 @@ def work(ask=lambda files: []):
     tasks.sweep(); tasks.analyze()
 """
 ONBOARDING = """
-from billing.partitions import purge_rows
 from ingestion.onboarding import onboard
 fields = {"role_arn": "arn:aws:iam::210000000000:role/r", "bucket": "another-bucket", "prefix": ""}
 made = onboard("Another client", {**fields, "region": "eu-west-1"}, None).connection
-purge_rows(made.pk)
+"""
+PURGE = """
+from django.core.management import call_command
+from ingestion.access.enabling import disable
+from ingestion.models import ClientConnection
+connection = ClientConnection.objects.get(pk=int(input()))
+disable(connection, "loader")
+call_command("purge", connection=str(connection.pk), reason="It ended.", confirm=connection.name)
+call_command("verify", connection=str(connection.pk))
 """
 ADMIN = """
 from django.conf import settings
@@ -135,10 +143,20 @@ def test_the_loader_closes_what_a_dead_worker_left_open(
     assert not DiscoveryRun.objects.filter(outcome="RUNNING").exists()
 
 
-def test_the_loader_onboards_a_client_and_purges_a_connection(roles: Roles) -> None:
+def test_the_loader_onboards_a_client(roles: Roles) -> None:
     as_loader(roles, ONBOARDING)
-    made = ClientConnection.objects.get(bucket="another-bucket")
-    assert not RawRow.objects.filter(connection_id=made.pk).exists()
+    assert ClientConnection.objects.filter(bucket="another-bucket").exists()
+
+
+def test_the_loader_purges_a_connection_and_the_chain_verifies(
+    client_under_test: ClientUnderTest, roles: Roles
+) -> None:
+    client_under_test.account.put_object("exports/own.csv.gz", csv_gz("a,b\n1,2\n"))
+    client_under_test.ingest()
+    assert RawRow.objects.exists()
+    as_loader(roles, PURGE, client_under_test.connection.pk)
+    assert not RawRow.objects.exists()
+    assert Receipt.objects.latest("sequence").kind == "PURGE"
 
 
 def test_every_page_of_the_admin_opens_for_the_loader(

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named, connections_named
 from ingestion.management.checking import as_json, as_text, checked
+from ingestion.models.client import PURGED
 
 
 class Command(BaseCommand):
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         if options["enable"] and named is None:
             raise CommandError("--enable needs --connection.", returncode=USAGE_ERROR)
         connections = connections_named(None) if named is None else [connection_named(named)]
+        if any(connection.purged_at for connection in connections):
+            raise CommandError(PURGED, returncode=USAGE_ERROR)
         found = []
         for connection in connections:
             found.append(checked(connection, enabling=options["enable"]))

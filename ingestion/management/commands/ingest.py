@@ -52,9 +52,11 @@ class Command(BaseCommand):
 
 
 def _files_of_older_delivery(delivery_id: int) -> list[int]:
+    found = Delivery.objects.select_related("scope__export__connection").filter(pk=delivery_id).first()
+    if found is None:
+        raise CommandError(f"There is no delivery {delivery_id}.", returncode=USAGE_ERROR)
+    connections_named(found.scope.export.connection.name)  # refuses a disabled one
     try:
         return want_older_delivery(delivery_id, ACTOR)
-    except Delivery.DoesNotExist as error:
-        raise CommandError(f"There is no delivery {delivery_id}.", returncode=USAGE_ERROR) from error
     except IngestionError as error:
         raise CommandError(f"{error} {error.next_action}") from error
