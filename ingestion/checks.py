@@ -1,5 +1,6 @@
 """System checks: settings with which KCX would not keep its promises."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,12 +23,14 @@ MOST_SECONDS = {
 IN_A_LOAD = """
 SELECT name, setting::bigint FROM pg_settings
 WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
-   OR starts_with(name, 'tcp_') AND inet_server_addr() IS NOT NULL
+"""
+IN_ANY_SESSION = """
+SELECT name, setting::bigint FROM pg_settings
+WHERE starts_with(name, 'tcp_') AND inet_server_addr() IS NOT NULL
 """
 NEVER = range(1)
-SAFE_IN_A_LOAD = {
-    "statement_timeout": NEVER,
-    "transaction_timeout": NEVER,
+SAFE_IN_A_LOAD = {"statement_timeout": NEVER, "transaction_timeout": NEVER}
+SAFE_IN_ANY_SESSION = {
     "tcp_keepalives_idle": range(1, 61),
     "tcp_keepalives_interval": range(1, 31),
     "tcp_keepalives_count": range(1, 7),
@@ -60,11 +63,13 @@ def one_database(**_options: Any) -> list[CheckMessage]:
 
 @register
 def sessions_end_with_their_hosts(**_options: Any) -> list[CheckMessage]:
-    """A session whose host or network has gone must end in about a minute, on this side too."""
+    """A session whose host or network has gone must end in about a minute, on both sides."""
     messages: list[CheckMessage] = []
     for alias in ("default", "progress"):
         options = settings.DATABASES[alias].get("OPTIONS", {})
         wrong = [name for name, most in MOST_SECONDS.items() if not 0 < int(options.get(name, 0)) <= most]
+        servers = dict(re.findall(r"-c (\w+)=(\d+)", str(options.get("options", ""))))
+        wrong += [name for name, safe in SAFE_IN_ANY_SESSION.items() if int(servers.get(name, 0)) not in safe]
         if wrong or not options.get("keepalives"):
             messages.append(
                 Error(
@@ -73,32 +78,40 @@ def sessions_end_with_their_hosts(**_options: Any) -> list[CheckMessage]:
                     id="kcx.E003",
                 )
             )
-        if "lock_timeout" not in str(options.get("options", "")):
+        if "lock_timeout" not in servers:
             messages.append(Error(f"Alias `{alias}` waits for locks without end.", id="kcx.E004"))
     return messages
 
 
 @register(Tags.database)
 def loads_are_not_cut_short(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
-    """What the server makes of a load's session: no long COPY is ended, and none outlives its worker.
+    """What the server makes of KCX's sessions: none outlives its host, and no long COPY is ended.
 
     Asked of the server, since it, a role's own settings or a pooler between may want it otherwise.
     """
     if "default" not in (databases or []):
         return []
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(IN_ANY_SESSION)
+        any_session: dict[str, int] = dict(cursor.fetchall())
         prepare_for_load()
         cursor.execute(IN_A_LOAD)
-        told: dict[str, int] = dict(cursor.fetchall())
+        in_a_load: dict[str, int] = dict(cursor.fetchall())
     idle = range(1000 * WORK_SECONDS, 1000 * (int(settings.KCX_AWS_SECONDS) + WORK_SECONDS) + 1)
     safe = SAFE_IN_A_LOAD | {"idle_in_transaction_session_timeout": idle}
-    return [
+    cut_short = [
         Error(
             f"In a load, {name} is {value}: long loads would be cut short, or dead ones stay.", id="kcx.E006"
         )
-        for name, value in told.items()
+        for name, value in in_a_load.items()
         if value not in safe[name]
     ]
+    kept = [
+        Error(f"{name} is {value}: locks of a host that is gone would stay for hours.", id="kcx.E006")
+        for name, value in any_session.items()
+        if value not in SAFE_IN_ANY_SESSION[name]
+    ]
+    return [*cut_short, *kept]
 
 
 @register

@@ -1,4 +1,4 @@
-"""The database session of a load: no timeout of the server's may end it, and a vanished host must free it."""
+"""The database session of a load: no timeout of the server's may end it while it works."""
 
 import json
 
@@ -23,10 +23,6 @@ def wanted() -> str:
             "statement_timeout": "0",
             "transaction_timeout": "0",
             "idle_in_transaction_session_timeout": f"{idle}s",
-            "tcp_keepalives_idle": "30",
-            "tcp_keepalives_interval": "10",
-            "tcp_keepalives_count": "3",
-            "tcp_user_timeout": "60000",
         }
     )
 
@@ -41,8 +37,8 @@ def prepare_for_reading() -> None:
 def prepare_for_load() -> None:
     """Set the session up until the transaction ends.
 
-    A COPY may take hours, so no statement is timed. Where the worker hangs between two statements, or its
-    host vanishes, the server ends the session by itself, and frees the lock of the file.
+    A COPY may take hours, so no statement is timed. Where the worker hangs between two statements, the server
+    ends the session by itself, and frees the lock of the file; as it does in any session whose host vanishes.
     """
     with connection.cursor() as cursor:
         cursor.execute(SESSION, [wanted()])

@@ -34,8 +34,11 @@ _database |= {
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": {
         **_database.get("OPTIONS", {}),
-        # Nothing waits long for a lock: a page or a discovery says "loading now" instead.
-        "options": "-c lock_timeout=5000",
+        # Nothing waits long for a lock: a page or a discovery says "loading now" instead. The server ends the
+        # session of a host that is gone, and frees its locks, in about a minute (by a Unix socket at once).
+        "options": "-c lock_timeout=5000 -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10"
+        " -c tcp_keepalives_count=3 -c tcp_user_timeout=60000",
+        # The same on this side.
         "keepalives": 1,
         "keepalives_idle": 30,
         "keepalives_interval": 10,

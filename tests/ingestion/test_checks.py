@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.db import connection
+from django.db import connection, connections
 
 from ingestion import checks
+
+SERVERS_SIDE = (
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=60000"
+)
 
 
 def found(databases: list[str] | None = None) -> list[str | None]:
@@ -42,7 +47,9 @@ def test_the_settings_as_they_are_pass() -> None:
         ({"keepalives": 0}, "kcx.E003"),
         ({"keepalives_idle": 7200}, "kcx.E003"),
         ({"tcp_user_timeout": 0}, "kcx.E003"),
-        ({"options": ""}, "kcx.E004"),
+        ({"options": f"-c lock_timeout=5000 {SERVERS_SIDE.replace('=30', '=7200')}"}, "kcx.E003"),
+        ({"options": "-c lock_timeout=5000"}, "kcx.E003"),
+        ({"options": SERVERS_SIDE}, "kcx.E004"),
     ],
 )
 def test_a_dead_session_must_end_and_no_lock_be_waited_for_without_end(
@@ -68,6 +75,39 @@ def test_a_server_that_makes_other_of_a_loads_session_is_told(monkeypatch: pytes
     assert [text.partition(":")[0] for text in told] == [
         "In a load, idle_in_transaction_session_timeout is 0",
         "In a load, statement_timeout is 3600000",
+    ]
+
+
+@pytest.mark.django_db(databases=["default", "progress"])
+@pytest.mark.parametrize("alias", ["default", "progress"])
+def test_every_session_asks_the_server_to_notice_a_host_that_is_gone(alias: str) -> None:
+    # By a Unix socket the server answers 0 for what is in force: there it notices at once.
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT name, reset_val FROM pg_settings WHERE starts_with(name, 'tcp_') AND source = 'client'"
+        )
+        assert dict(cursor.fetchall()) == {
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "60000",
+        }
+
+
+@pytest.mark.django_db
+def test_a_server_that_would_keep_the_session_of_a_host_that_is_gone_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The tests' server has a Unix socket only, for which it says 0: as one does over TCP that keeps no time.
+    monkeypatch.setattr(
+        checks, "IN_ANY_SESSION", checks.IN_ANY_SESSION.replace("AND inet_server_addr() IS NOT NULL", "")
+    )
+    told = [message.msg for message in checks.loads_are_not_cut_short(databases=["default"])]
+    assert [text.partition(":")[0] for text in told] == [
+        "tcp_keepalives_count is 0",
+        "tcp_keepalives_idle is 0",
+        "tcp_keepalives_interval is 0",
+        "tcp_user_timeout is 0",
     ]
 
 
