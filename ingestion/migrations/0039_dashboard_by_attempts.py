@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0036_verification_requests'),
+        ('ingestion', '0038_guards'),
     ]
 
     operations = [
