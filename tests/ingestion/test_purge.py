@@ -217,8 +217,12 @@ class TestNeverAgain:
             request_discovery(purged.connection, "anna")
         with pytest.raises(ValidationError, match="It was purged"):
             queue_access_check(purged.connection.pk, "anna")
+        runs = purged.connection.discovery_runs
+        before = runs.count()
         tasks.discover(purged.connection.pk)  # one that waited in the queue
-        assert purged.connection.discovery_runs.latest("pk").error_code == "connection_purged"
+        assert runs.count() == before
+        run.discover(purged.connection.pk, "anna")
+        assert runs.latest("pk").error_code == "connection_purged"
         named = ["--connection", str(purged.connection.pk)]
         assert [told(*command, *named)[0] for command in (["discover"], ["ingest"], ["check_access"])] == [
             2
