@@ -11,12 +11,19 @@ PLAIN: dict[str, Any] = {"repeats": -1, "args": None, "kwargs": None, "hook": No
 EVERY_MINUTE: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.MINUTES, "minutes": 1}
 EVERY_NIGHT: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.DAILY}
 EVERY_WEEK: dict[str, Any] = {**PLAIN, "schedule_type": Schedule.WEEKLY}
+TICK = "kcx:tick"
 SCHEDULES: dict[str, dict[str, Any]] = {
-    "kcx:tick": {**EVERY_MINUTE, "func": "ingestion.tasks.tick"},
+    TICK: {**EVERY_MINUTE, "func": "ingestion.tasks.tick"},
     "kcx:sweep": {**EVERY_MINUTE, "func": "ingestion.tasks.sweep"},
     "kcx:check-access": {**EVERY_NIGHT, "func": "ingestion.tasks.check_access_weekly"},
     "kcx:analyze": {**EVERY_NIGHT, "func": "ingestion.tasks.analyze"},
     "kcx:verify-sample": {**EVERY_WEEK, "func": "ingestion.tasks.verify_sample"},
+}
+# No next run is further off: a nightly one may first run in the night after the next.
+FURTHEST = {
+    Schedule.MINUTES: timedelta(minutes=2),
+    Schedule.DAILY: timedelta(hours=28),
+    Schedule.WEEKLY: timedelta(days=7, hours=1),
 }
 
 
@@ -26,10 +33,35 @@ def ensure_schedules(**_signal: object) -> None:
     The table's constraints (migration 0007) let nothing else in: a malformed row would stop all schedules.
     """
     Schedule.objects.exclude(name__in=SCHEDULES).delete()
-    for name, wanted in SCHEDULES.items():
-        found = Schedule.objects.filter(name=name).first()
-        if found is None or any(getattr(found, field) != value for field, value in wanted.items()):
-            Schedule.objects.update_or_create(name=name, defaults={**wanted, "next_run": _first_run(wanted)})
+    mend_schedules()
+
+
+def mend_schedules() -> list[str]:
+    """Write anew each schedule of KCX's that is missing, was changed, or has no next run in its time.
+
+    Answers their names.
+    """
+    found = {schedule.name: schedule for schedule in Schedule.objects.filter(name__in=SCHEDULES)}
+    wrong = [name for name in SCHEDULES if name not in found or not _right(found[name])]
+    for name in wrong:
+        anew = {**SCHEDULES[name], "next_run": _first_run(SCHEDULES[name])}
+        Schedule.objects.update_or_create(name=name, defaults=anew)
+    return wrong
+
+
+def tick_due_since() -> datetime | None:
+    """Since when the tick waits for a cluster to see that it is due; None where it is not due."""
+    due = Schedule.objects.filter(name=TICK, next_run__lt=timezone.now())
+    since: datetime | None = due.values_list("next_run", flat=True).first()
+    return since
+
+
+def _right(found: Schedule) -> bool:
+    """Is it as the code says, and does it run within its time?"""
+    wanted = SCHEDULES[found.name]
+    latest = timezone.now() + FURTHEST[wanted["schedule_type"]]
+    in_time = found.next_run is not None and found.next_run <= latest
+    return in_time and all(getattr(found, field) == value for field, value in wanted.items())
 
 
 def _first_run(wanted: dict[str, Any]) -> datetime:

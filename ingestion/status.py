@@ -8,6 +8,7 @@ from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile, Worker
+from ingestion.schedules import tick_due_since
 
 Status = SourceFile.Status
 
@@ -60,8 +61,14 @@ def connection_statuses() -> list[ConnectionStatus]:
 
 
 def a_worker_works() -> bool:
-    """Is there a worker whose supervisor is there, and that has begun a task of late or is loading?"""
+    """Is there a worker whose supervisor is there, and that has begun a task of late or is loading?
+
+    And do the schedules run? Without them a worker does what it is asked, and lists and sweeps nothing.
+    """
     of_late = timezone.now() - timedelta(seconds=2 * settings.KCX_STALE_SECONDS)
+    due_since = tick_due_since()
+    if due_since and due_since < of_late:
+        return False
     supervised = Worker.objects.filter(stopped_at=None, seen_at__gt=of_late)
     if supervised.filter(begun_at__gt=of_late).exists():
         return True

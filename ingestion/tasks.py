@@ -19,8 +19,8 @@ from ingestion.pipeline.crashes import record_crash
 from ingestion.verification import wishes
 
 ACTOR = "schedule"
-# The first half of the sweep's advisory lock; the second stands for all connections.
-SWEEP_LOCK, ALL = 0x4B435A, 0
+# The first half of the advisory locks of sweeping and publishing; the second stands for all connections.
+SWEEP_LOCK, PUBLISH_LOCK, ALL = 0x4B435A, 0x4B435C, 0
 
 
 def tick() -> None:
@@ -35,22 +35,19 @@ def beat() -> None:
 def sweep() -> None:
     """Every minute: close what crashed, queue what waits, mend views, publish what is complete, tell it.
 
-    One at a time: publishing may wait for AWS. Raises what its steps raise, after the last of them.
+    One at a time, but publishing waits for AWS: the next sweep does everything else meanwhile. Raises what
+    its steps raise, after the last of them.
     """
-    with one_at_a_time(ALL, SWEEP_LOCK) as alone:
-        if alone:
-            _each(
-                close_dead_runs,
-                close_dead_checks,
-                _close_crashed,
-                queueing.queue_loads,
-                wishes.queue_verifications,
-                refresh_stale,
-                run.publish_ready,
-                notice,
-                give_up_old,
-                queue_messages,
-            )
+    mend = (close_dead_runs, close_dead_checks, _close_crashed)
+    queue = (queueing.queue_loads, wishes.queue_verifications, refresh_stale)
+    tell = (notice, give_up_old, queue_messages)
+    wrong = [
+        *_alone(SWEEP_LOCK, *mend, *queue),
+        *_alone(PUBLISH_LOCK, run.publish_ready),
+        *_alone(SWEEP_LOCK, *tell),
+    ]
+    if wrong:
+        raise ExceptionGroup("; ".join(str(error) for error in wrong), wrong)
 
 
 def discover(connection_id: int) -> None:
@@ -104,16 +101,16 @@ def _close_crashed() -> None:
             record_crash(attempt)
 
 
-def _each(*steps: Callable[[], object]) -> None:
-    """What is wrong with one step does not keep the next from its work."""
-    wrong = []
-    for step in steps:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001  # raised below, with the others'
-            wrong.append(error)
-    if wrong:
-        raise ExceptionGroup("; ".join(str(error) for error in wrong), wrong)
+def _alone(lock: int, *steps: Callable[[], object]) -> list[Exception]:
+    """Do the steps, unless another sweep does; one that fails does not keep the next from its work."""
+    wrong: list[Exception] = []
+    with one_at_a_time(ALL, lock) as alone:
+        for step in steps if alone else ():
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001  # raised by the sweep, with the others'
+                wrong.append(error)
+    return wrong
 
 
 def analyze() -> None:

@@ -164,7 +164,7 @@ KCX_MIN_BYTES_PER_SECOND = env.int("KCX_MIN_BYTES_PER_SECOND", default=64 * 2**1
 KCX_VERIFY_WEEKLY_FILES = env.int("KCX_VERIFY_WEEKLY_FILES", default=0)
 # IAM may take so many seconds to make a new role or policy known; an access check waits for it.
 KCX_IAM_SECONDS = env.float("KCX_IAM_SECONDS", default=10)
-# Few: a discovery, a check or a webhook waits behind them.
+# Few: whatever else is queued waits behind them.
 KCX_QUEUE_DEPTH = env.int("KCX_QUEUE_DEPTH", default=2 * Q_CLUSTER["workers"])
 
 # ---- the read API ----------------------------------------------------------------------------------
@@ -184,7 +184,13 @@ KCX_WEBHOOK_NETWORKS = env.list("KCX_WEBHOOK_NETWORKS", default=[])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "kcx.masking.MaskingFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }

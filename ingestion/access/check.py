@@ -16,13 +16,14 @@ from ingestion.access.state import OF_KCX, note_check
 from ingestion.aws_uses import recorded
 from ingestion.discovery_runs import one_at_a_time
 from ingestion.models import AccessCheck, ClientConnection
+from ingestion.queueing import CHECK_ACCESS, waiting_numbers
 
 logger = logging.getLogger(__name__)
 
 Outcome = AccessCheck.Outcome
 # The first half of the advisory lock's key; discoveries have another.
 LOCK_CLASS = 0x4B4359
-# A check that waits longer in the queue than this is given up: its task may be lost.
+# A check that nobody has begun by then, and whose task waits no more, is given up: the task is lost.
 BEGUN_WITHIN = timedelta(hours=1)
 
 
@@ -51,9 +52,14 @@ def run_queued_check(access_check_id: int) -> AccessCheck | None:
 
 
 def close_dead_checks() -> int:
-    """Close checks whose worker died, or that nobody began; answers how many."""
+    """Close checks whose worker died, or whose task was lost; answers how many.
+
+    Loads may hold a task up for hours: as long as it is in the queue, the check waits with it.
+    """
     running = AccessCheck.objects.filter(outcome=Outcome.RUNNING)
-    dead = running.filter(~Q(rungs=[]) | Q(started_at__lt=timezone.now() - BEGUN_WITHIN))
+    waits = Q(pk__in=waiting_numbers(CHECK_ACCESS))
+    lost = Q(started_at__lt=timezone.now() - BEGUN_WITHIN) & ~waits
+    dead = running.filter(~Q(rungs=[]) | lost)
     closed = 0
     for connection_id in set(dead.values_list("connection", flat=True)):
         with one_at_a_time(connection_id, LOCK_CLASS) as alone:

@@ -32,18 +32,23 @@ class Cluster:
         )
         self.pid = self._main.pid
         self.started_at = time.monotonic()
+        # It has none yet while it starts.
+        self._came_up = False
 
     def exit_status(self) -> int | None:
         """That of the main process; None while it runs."""
         return self._main.poll()
 
-    def idle(self) -> bool:
-        """Does one of its processes wait for a task?"""
-        return any(title.endswith(" idle") for title in self._titles())
+    def free(self) -> bool:
+        """Does one of its processes wait for a task, or is none left that could run one?"""
+        titles = self._titles()
+        idle = any(title.endswith(" idle") for title in titles)
+        self._came_up = self._came_up or idle
+        return idle or (self._came_up and not _any_busy(titles))
 
     def busy(self) -> bool:
         """Does one of its processes run a task?"""
-        return any(" processing " in title for title in self._titles())
+        return _any_busy(self._titles())
 
     def stop(self, drain_seconds: float) -> None:
         """Let running tasks end, for at most so many seconds, then kill what is left."""
@@ -74,14 +79,18 @@ class Cluster:
     def _titles(self) -> list[str]:
         titles = []
         for process in self._members():
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.Error):
                 titles.append(" ".join(process.cmdline()).strip())
         return titles
 
 
+def _any_busy(titles: list[str]) -> bool:
+    return any(" processing " in title for title in titles)
+
+
 def _session(process: psutil.Process) -> int | None:
-    """The session's id; None of one that is gone, or only waits to be buried."""
-    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+    """The session's id; None of one that is gone, waits to be buried, or may not be looked at."""
+    with suppress(psutil.Error, ProcessLookupError, PermissionError):
         if process.status() != psutil.STATUS_ZOMBIE:
             return os.getsid(process.pid)
     return None

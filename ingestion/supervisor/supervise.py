@@ -19,6 +19,7 @@ from django_q.tasks import async_task
 
 from ingestion.models import Worker
 from ingestion.queueing import release_tasks
+from ingestion.schedules import mend_schedules, tick_due_since
 from ingestion.supervisor.cluster import Cluster
 from ingestion.supervisor.heartbeat import VARIABLE
 from ingestion.supervisor.watch import Pulse, Watch
@@ -79,32 +80,39 @@ class Supervisor:
         if status is not None:
             return f"The cluster's main process ended (exit status {status})."
         now = time.monotonic()
-        reason = self._watch.look(self._pulse(), now, idle=self._cluster.idle())
+        reason = self._watch.look(self._pulse(), now, free=self._cluster.free())
         if not reason and self._watch.wants_beat(now):
             self._beat()
         return reason
 
     def _restart(self, reason: str) -> None:
         logger.warning("%s The cluster is started anew.", reason)
+        self._write(restart_reason=reason)
         self._cluster.stop(self._patience.drain)
+        if self._stopping.is_set():
+            return
         lived = time.monotonic() - self._cluster.started_at
         self._short_lives = self._short_lives + 1 if lived < SHORT_LIFE else 0
         if self._short_lives > 1 and self._stopping.wait(min(2.0**self._short_lives, LONGEST_PAUSE)):
             return
-        self._write(restarts=F("restarts") + 1, restart_reason=reason)
+        self._write(restarts=F("restarts") + 1)
         self._start()
 
     def _pulse(self) -> Pulse | None:
-        """The cluster's signs of life; None where the database cannot be asked."""
-        self._write(seen_at=Now())
+        """The cluster's signs of life; None where the database cannot be asked, or takes no writes."""
+        if not self._write(seen_at=Now()):
+            return None
         try:
+            if mended := mend_schedules():
+                logger.warning("Schedules that would not have run were written anew: %s", ", ".join(mended))
+            due_since = tick_due_since()
             row = Worker.objects.get(pk=self._row.pk)
         except (DatabaseError, InterfaceError):
             self._lost_session()
             return None
         if self._sessions_lost:
             self._release_tasks()
-        return Pulse(row.begun_at, row.ended_at, row.recorded_at)
+        return Pulse(row.begun_at, row.ended_at, row.recorded_at, due_since)
 
     def _beat(self) -> None:
         try:
@@ -125,12 +133,15 @@ class Supervisor:
         self._sessions_lost = True
         connection.close()
 
-    def _write(self, **values: object) -> None:
+    def _write(self, **values: object) -> bool:
+        """Did the database take it?"""
         try:
             Worker.objects.filter(pk=self._row.pk).update(**values)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The worker's row could not be written: %s", error)
             self._lost_session()
+            return False
+        return True
 
 
 def _new_row() -> Worker:

@@ -18,6 +18,7 @@ from ingestion.pipeline import run
 from ingestion.reruns import reprocess, retry
 from tests.builders import ClientUnderTest, csv_gz, parquet
 from tests.processes import python
+from tests.read_only import read_only_database
 from tests.roles import login, roles_set_up
 from tests.waiting import until
 
@@ -85,20 +86,6 @@ def no_space_in(table: str, doing: str = "INSERT", times: int = 1000) -> Iterato
     finally:
         execute("DROP FUNCTION no_space() CASCADE")
         execute("DROP SEQUENCE refusals")
-
-
-@contextmanager
-def read_only_database() -> Iterator[None]:
-    """Sessions that begin from now on may not write."""
-    name = connection.settings_dict["NAME"]
-    execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    connections.close_all()
-    try:
-        yield
-    finally:
-        execute("SET default_transaction_read_only = off")
-        execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-        connections.close_all()
 
 
 def test_a_full_disk_fails_the_load_for_now_and_says_so(

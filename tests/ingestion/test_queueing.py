@@ -7,6 +7,7 @@ from threading import Barrier, Event
 from typing import Any
 
 import pytest
+from django.core import signing
 from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ, Task
@@ -19,6 +20,7 @@ from ingestion.models import AwsUse, Client, ClientConnection, DiscoveryRun, Exp
 from ingestion.queueing import (
     FAILED_TASKS_KEPT,
     QUEUED_AGAIN_AFTER,
+    queue_discovery,
     queue_due_discoveries,
     queue_loads,
     request_discovery,
@@ -149,6 +151,14 @@ class TestLoads:
         OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
         assert queue_loads() == 1, "a process took the task and did not begin it"
         assert queued() == loads(file, file)
+
+    def test_a_task_that_another_secret_key_has_signed_stands_in_nobodys_way(self, export: Export) -> None:
+        file = a_file(export)
+        queue_discovery(export.connection_id)
+        OrmQ.objects.update(payload=signing.dumps("a task", key="the former one"))
+        tasks.sweep()
+        assert OrmQ.objects.first().task == {"id": "*BadSignature"}
+        assert OrmQ.objects.last().task["args"] == (file.pk,)
 
     def test_the_queue_is_never_longer_than_the_setting_says(self, export: Export, settings: Any) -> None:
         settings.KCX_QUEUE_DEPTH = 3

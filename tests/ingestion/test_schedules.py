@@ -1,6 +1,6 @@
 """KCX's schedules: written by every migrate, once each, exactly as the code says."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import Schedule
 
-from ingestion.schedules import SCHEDULES, ensure_schedules
+from ingestion.schedules import SCHEDULES, TICK, ensure_schedules, mend_schedules, tick_due_since
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,6 +65,8 @@ def test_the_minutely_ones_run_at_once_and_the_nightly_one_at_night() -> None:
         {"schedule_type": Schedule.HOURLY},
         {"repeats": 0},
         {"cluster": "elsewhere"},
+        {"next_run": None},
+        {"next_run": datetime(2036, 1, 1, tzinfo=UTC)},
     ],
 )
 def test_a_schedule_that_somebody_changed_is_mended(change: dict[str, Any]) -> None:
@@ -74,6 +76,27 @@ def test_a_schedule_that_somebody_changed_is_mended(change: dict[str, Any]) -> N
     assert Schedule.objects.filter(name="kcx:tick", **change).count() == 0
     tick = Schedule.objects.get(name="kcx:tick")
     assert {field: getattr(tick, field) for field in SCHEDULES["kcx:tick"]} == SCHEDULES["kcx:tick"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ahead"), [("kcx:tick", 1), ("kcx:analyze", 27 * 60), ("kcx:verify-sample", 7 * 24 * 60)]
+)
+def test_a_schedule_that_runs_within_its_time_keeps_its_next_run(name: str, ahead: int) -> None:
+    ensure_schedules()
+    next_run = timezone.now() + timedelta(minutes=ahead)
+    Schedule.objects.filter(name=name).update(next_run=next_run)
+    assert mend_schedules() == []
+    Schedule.objects.filter(name=name).update(next_run=next_run + timedelta(hours=2))
+    assert mend_schedules() == [name]
+
+
+def test_the_tick_is_due_from_its_next_run_on() -> None:
+    ensure_schedules()
+    Schedule.objects.filter(name=TICK).update(next_run=timezone.now() + timedelta(minutes=1))
+    assert tick_due_since() is None
+    due = timezone.now() - timedelta(hours=1)
+    Schedule.objects.filter(name=TICK).update(next_run=due)
+    assert tick_due_since() == due
 
 
 def test_a_schedule_of_an_older_release_goes() -> None:

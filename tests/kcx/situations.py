@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.test import Client as Browser
 from django.utils import timezone
+from django_q.models import Schedule
 
 from billing.models import ColumnLayout
 from ingestion.models import (
@@ -23,6 +24,7 @@ from ingestion.models import (
     Verification,
     Worker,
 )
+from ingestion.schedules import TICK
 
 _numbers = itertools.count(1)
 Status = SourceFile.Status
@@ -157,6 +159,7 @@ def a_load(file: SourceFile, *, rows: int, bytes_read: int, seconds: float) -> L
 
 def a_worker() -> Worker:
     now = datetime.now(UTC)
+    Schedule.objects.filter(name=TICK).update(next_run=now)
     return Worker.objects.create(name="host:1", seen_at=now, begun_at=now)
 
 

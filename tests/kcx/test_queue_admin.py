@@ -2,6 +2,7 @@
 
 import base64
 import pickle
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from django_q.tasks import async_task
 
 from ingestion.models import Worker
+from ingestion.schedules import TICK
 from kcx.queue_admin import plain_result
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
@@ -114,11 +116,17 @@ def test_the_workers_health_is_told_by_their_signs_of_life(client: Browser) -> N
     def status() -> int:
         return client.get("/healthz/worker", secure=True).status_code
 
+    Schedule.objects.filter(name=TICK).update(next_run=timezone.now())
     assert status() == 503
     worker = Worker.objects.create(name="host:1", seen_at=timezone.now(), begun_at=timezone.now())
     assert status() == 200
     Worker.objects.update(begun_at="2026-01-01T00:00:00Z")
     assert status() == 503, "it is there, and takes no task"
+    Worker.objects.update(begun_at=timezone.now())
+    Schedule.objects.filter(name=TICK).update(next_run=timezone.now() - timedelta(hours=1))
+    assert status() == 503, "it takes tasks, and no schedule runs"
+    Schedule.objects.filter(name=TICK).update(next_run=timezone.now())
+    assert status() == 200
     Worker.objects.update(begun_at=timezone.now(), stopped_at=timezone.now())
     assert status() == 503
     assert worker.restarts == 0

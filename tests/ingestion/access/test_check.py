@@ -143,6 +143,17 @@ class TestTheRun:
         AccessCheck.objects.filter(pk=queued.pk).update(started_at=timezone.now() - timedelta(hours=2))
         assert close_dead_checks() == 1
 
+    def test_a_check_waits_as_long_as_its_task_does(self, delivered: ClientUnderTest) -> None:
+        check = queue_access_check(delivered.connection.pk, "Olga")
+        AccessCheck.objects.update(started_at=timezone.now() - timedelta(hours=2))
+        tasks.sweep()
+        check.refresh_from_db()
+        assert check.outcome == "RUNNING", "loads may stand before it for hours"
+        OrmQ.objects.all().delete()
+        tasks.sweep()
+        check.refresh_from_db()
+        assert check.outcome == "CRASHED"
+
 
 class TestTheQueue:
     def test_a_queued_check_is_done_once_by_its_id(self, delivered: ClientUnderTest) -> None:

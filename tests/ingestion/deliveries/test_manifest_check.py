@@ -1,13 +1,18 @@
 """Before publishing, the bucket is asked for the manifest, unless it is known to refuse or not to answer."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
+from django.db import connection
 
 from ingestion import tasks
 from ingestion.deliveries.manifest_check import ManifestCheck
-from ingestion.models import AwsUse, ClientConnection, Delivery
+from ingestion.models import AwsUse, ClientConnection, Delivery, LoadAttempt
 from tests.builders import ClientUnderTest, let_in_again
-from tests.faulty_s3 import FaultyAws, answering
-from tests.ingestion.registered import a_delivery, a_scope, an_export, ingested
+from tests.faulty_s3 import FaultyAws, answering, held
+from tests.ingestion.registered import a_delivery, a_scope, an_export, ingested, running
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -30,6 +35,27 @@ def test_a_bucket_that_does_not_answer_is_asked_once_a_pass(
     check = ManifestCheck()
     assert [check.unchanged(delivery) for delivery in deliveries] == [False] * 3
     assert {request.target for request in wire.asked("HeadObject")} == {wire.asked("HeadObject")[0].target}
+
+
+def test_what_else_a_sweep_does_waits_for_no_bucket(deliveries: list[Delivery], wire: FaultyAws) -> None:
+    go_on = Event()
+    wire.script("HeadObject", held(go_on))
+    with ThreadPoolExecutor(1) as pool:
+        publishing = pool.submit(swept)
+        until(lambda: wire.asked("HeadObject"), "a sweep waits for the bucket")
+        running(deliveries[0].files.get())
+        tasks.sweep()
+        assert LoadAttempt.objects.get().outcome == "CRASHED"
+        assert len(wire.asked("HeadObject")) == 1, "one sweep at a time publishes"
+        go_on.set()
+        publishing.result(timeout=60)
+
+
+def swept() -> None:
+    try:
+        tasks.sweep()
+    finally:
+        connection.close()
 
 
 def test_a_sweep_asks_nobody_who_is_disabled_or_refused_kcx(

@@ -11,12 +11,12 @@ from django_q.tasks import async_task
 from ingestion import tasks
 from ingestion.models import LoadAttempt, SourceFile, Worker
 from tests.builders import ClientUnderTest, csv_gz
+from tests.ingestion.supervisor.clusters import IMPATIENT, restarted_once, runs, titled, working
 from tests.processes import worker
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
-IMPATIENT = {"KCX_STALE_SECONDS": "9", "KCX_WORKERS": "1"}
 KEY = "exports/lines/file.csv.gz"
 ROWS = 150_000
 
@@ -34,34 +34,6 @@ def small_file(client: ClientUnderTest) -> SourceFile:
     client.account.put_object(KEY, csv_gz("n\n1\n"))
     client.discover()
     return client.file(KEY)
-
-
-def titled(word: str) -> list[psutil.Process]:
-    """The processes of the only worker's cluster that say what they are."""
-    leader = Worker.objects.get(stopped_at=None).cluster_pid
-    assert leader
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == leader and f" {word}" in " ".join(process.cmdline()):
-                found.append(process)
-        except (psutil.NoSuchProcess, ProcessLookupError):
-            continue
-    return found
-
-
-def runs(process: psutil.Process) -> bool:
-    """Neither gone nor waiting to be buried."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
-def working() -> bool:
-    """Did the only worker's cluster run a task?"""
-    return Worker.objects.filter(stopped_at=None, recorded_at__isnull=False).exists()
-
-
-def restarted_once() -> bool:
-    return Worker.objects.filter(restarts=1).exists()
 
 
 def assert_loaded(file: SourceFile) -> None:

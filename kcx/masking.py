@@ -1,0 +1,25 @@
+"""Keeps what would let somebody in out of the log: AWS's short-lived keys, presigned queries, API tokens."""
+
+import logging
+import re
+
+MASKED = "[masked]"
+# Of a header, a query or a dictionary, also as botocore writes them at DEBUG.
+NAMED = re.compile(
+    r"(?i)((?:x-amz-(?:security-token|signature|credential)|secretaccesskey|sessiontoken|awsaccesskeyid"
+    r"|[?&]signature)['\"]?(?:%3d|\s*[:=]\s*|>)(?:b?['\"])?)[^&\s'\"<]+"
+)
+# A header's value has blanks in it: to its closing quote, or to the end of the line.
+AUTHORIZATION = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*)(?:b?'[^']*'|b?\"[^\"]*\"|[^\r\n]+)")
+API_TOKEN = re.compile(r"(\bkcx_)[0-9a-f]{16,}")
+
+
+class MaskingFormatter(logging.Formatter):
+    """Masks the whole line as it is written, its traceback too: a filter would not see that."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As logging's own, without secrets."""
+        line = super().format(record)
+        for pattern in (AUTHORIZATION, NAMED, API_TOKEN):
+            line = pattern.sub(rf"\g<1>{MASKED}", line)
+        return line
