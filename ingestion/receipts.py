@@ -126,8 +126,10 @@ def oddities_of(receipt: Receipt) -> list[str]:
     """What a file's receipt tells of oddities that are no faults, as sentences."""
     facts = body_of(receipt)
     counted = (("blank_lines", "blank lines"), ("lone_returns", "lines that a carriage return alone ends"))
-    told = [f"{facts[name]:,} {what}" for name, what in counted if facts.get(name)]
-    return told + [f"more than one column is named {name!r}" for name in facts.get("repeated_names", [])]
+    told = [f"{n:,} {what}" for name, what in counted if isinstance(n := facts.get(name), int) and n]
+    names = facts.get("repeated_names")
+    repeated = names if isinstance(names, list) else []
+    return told + [f"more than one column is named {name!r}" for name in repeated]
 
 
 def last_of_file(field: str) -> Subquery:

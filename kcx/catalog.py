@@ -26,6 +26,17 @@ WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schem
     AND prokind = 'f' AND proname ~ %s
 ORDER BY 1
 """
+CHANGEABLE = """
+SELECT relname FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    AND relname = ANY (%(tables)s)
+    AND (
+        pg_has_role(%(role)s, relowner, 'MEMBER')
+        OR has_table_privilege(%(role)s, oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+        OR has_any_column_privilege(%(role)s, oid, 'UPDATE')
+    )
+ORDER BY relname
+"""
 SERVER = """
 SELECT current_database(), current_schema(), current_user, rolsuper,
     ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname = ANY (%(names)s)),
@@ -79,6 +90,11 @@ def relations() -> list[Relation]:
 def routines() -> list[Routine]:
     """KCX's functions."""
     return [Routine(*row) for row in _rows(ROUTINES, [OURS])]
+
+
+def changeable(role: str, tables: Sequence[str]) -> list[str]:
+    """Those of the tables whose rows the role may change or delete, by whatever right."""
+    return [name for (name,) in _rows(CHANGEABLE, {"role": role, "tables": list(tables)})]
 
 
 def server(roles: Sequence[str]) -> Server:

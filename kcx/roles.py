@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from psycopg import sql
 
-from kcx.catalog import Relation, Routine, Server, relations, routines, server
+from kcx.catalog import Relation, Routine, Server, changeable, relations, routines, server
 from kcx.lock_rights import kept_for_loading
 
 ROWS = "billing_rawrow"
@@ -74,7 +74,7 @@ READ = {
 
 
 class UnsafeRole(Exception):
-    """A role that should load or read has, from elsewhere, the right to change raw rows."""
+    """A role that should load or read has, from elsewhere, the right to change raw rows or receipts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +113,10 @@ def apply(roles: Roles) -> int:
     with connection.cursor() as cursor:
         for statement in wanted:
             cursor.execute(statement)
-        for role in (roles.loader, roles.reader):
-            cursor.execute(
-                "SELECT pg_has_role(%s, %s, 'MEMBER')"
-                " OR has_table_privilege(%s, %s, 'UPDATE, DELETE, TRUNCATE, TRIGGER')",
-                [role, roles.owner, role, ROWS],
-            )
-            if cursor.fetchone() == (True,):
-                raise UnsafeRole(f"{role} could change raw rows: it is a superuser, or a member of a role.")
+    guarded = [one.name for one in relations() if _holds_rows(one) or one.name in APPEND_ONLY]
+    for role in (roles.loader, roles.reader):
+        for table in changeable(role, guarded):
+            raise UnsafeRole(f"{role} could change {table}: it is a superuser, or a member of a role.")
     return len(wanted)
 
 

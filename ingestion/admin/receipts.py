@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import ClientConnection, Receipt, SourceFile, Verification
+from ingestion.receipts import body_of
 from ingestion.staff_actions import record
 from ingestion.verification.wishes import request_verification, request_verification_of_connection
 
@@ -46,10 +47,10 @@ class ReceiptAdmin(HistoryAdmin):
 
     @admin.display(description="Receipt")
     def receipt(self, receipt: Receipt) -> str:
-        """Its text, laid out; what is hashed is the text without the layout."""
-        return format_html(
-            "<pre>{}</pre>", json.dumps(json.loads(receipt.body), indent=2, ensure_ascii=False)
-        )
+        """Its text, laid out; as it is, where KCX did not write it. What is hashed is without the layout."""
+        body = body_of(receipt)
+        text = json.dumps(body, indent=2, ensure_ascii=False) if body else receipt.body
+        return format_html("<pre>{}</pre>", text)
 
 
 @admin.register(Verification)

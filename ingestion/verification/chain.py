@@ -111,7 +111,10 @@ def _compare_delivery(delivery: Delivery, report: Report) -> None:
         return
     expect_facts(receipt, delivery_facts(delivery), report)
     _compare_validity(receipt, delivery, report)
-    received = sorted(file["id"] for file in body_of(receipt).get("files", []))
+    try:
+        received = sorted(file["id"] for file in body_of(receipt).get("files", []))
+    except (KeyError, TypeError):  # none of KCX's texts
+        received = []
     held = sorted(delivery.files.values_list("pk", flat=True))
     report.expect("registry", f"Files of delivery {delivery.pk}", received, held)
 

@@ -318,8 +318,30 @@ def test_a_second_run_changes_nothing_but_what_somebody_else_granted(roles: Role
 
 def test_a_loader_with_rights_from_elsewhere_is_refused(roles: Roles) -> None:
     run(sql.SQL("GRANT {} TO {}").format(sql.Identifier(roles.owner), sql.Identifier(roles.reader)))
-    with pytest.raises(UnsafeRole, match=f"{roles.reader} could change raw rows"):
+    with pytest.raises(UnsafeRole, match=f"{roles.reader} could change billing_rawrow"):
         apply(roles)
+
+
+@pytest.mark.parametrize(
+    ("right", "table"),
+    [
+        ("DELETE", "billing_rawrow_7"),
+        ("TRIGGER", "billing_rawrow"),
+        ("TRUNCATE", "ingestion_receipt"),
+        ("UPDATE (body)", "ingestion_receipt"),
+    ],
+)
+def test_a_loader_with_a_right_by_way_of_a_group_is_refused(roles: Roles, right: str, table: str) -> None:
+    group = sql.Identifier(f"{roles.loader}_group")
+    run(sql.SQL("CREATE ROLE {}").format(group))
+    try:
+        run(sql.SQL(f"GRANT {right} ON {table} TO {{}}").format(group))
+        run(sql.SQL("GRANT {} TO {}").format(group, sql.Identifier(roles.loader)))
+        with pytest.raises(UnsafeRole, match=f"{roles.loader} could change {table}:"):
+            apply(roles)
+    finally:
+        run(sql.SQL("DROP OWNED BY {}").format(group))
+        run(sql.SQL("DROP ROLE {}").format(group))
 
 
 def test_names_that_need_quotes_are_quoted(raw_database: None) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from ingestion.verification.wishes import (
 from tests.billing.raw_rows import second_session
 from tests.builders import ClientUnderTest, csv_gz
 from tests.ingestion.registered import a_file, an_export
+from tests.ingestion.verifying import tamper
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -297,6 +299,22 @@ def test_a_difference_is_an_error_in_the_log_and_stays_to_be_seen(
     found = Verification.objects.get(outcome="DIFFERENT")
     assert found.source_file == ingested.file(KEYS[1])
     assert f"Verification {found.pk} found" in caplog.text
+
+
+@pytest.mark.parametrize("body", ["gone", "7", '{"blank_lines": "x", "repeated_names": 1}'])
+def test_a_receipt_whose_text_was_tampered_with_is_shown_as_it_is(
+    ingested: ClientUnderTest, body: str
+) -> None:
+    file = ingested.file(KEYS[0])
+    receipt = file.receipts.get()
+    tamper(f"UPDATE ingestion_receipt SET body = '{body}' WHERE id = {receipt.pk}")
+    viewer = browser_of("viewer")
+    page = viewer.get(reverse("admin:ingestion_receipt_change", args=[receipt.pk]), secure=True)
+    assert (page.status_code, body.strip("{}")[:4] in unescape(page.content.decode())) == (200, True)
+    assert (
+        viewer.get(reverse("admin:ingestion_sourcefile_change", args=[file.pk]), secure=True).status_code
+        == 200
+    )
 
 
 def test_the_pages_of_receipts_and_verifications_open(ingested: ClientUnderTest) -> None:

@@ -95,7 +95,7 @@ def test_a_role_with_rights_from_elsewhere_is_refused_and_nothing_is_changed(rol
     run(
         sql.SQL("CREATE ROLE {} IN ROLE {}").format(sql.Identifier(roles.loader), sql.Identifier(roles.owner))
     )
-    with pytest.raises(CommandError, match="could change raw rows"):
+    with pytest.raises(CommandError, match="could change billing_rawrow"):
         command("--apply")
     assert existing(roles) == 2
 
