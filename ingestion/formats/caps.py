@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from ingestion.file_errors import TooLarge, ValueTooLarge
 from ingestion.formats.contract import Column, Limits
+from ingestion.formats.evidence import large_value
 
 
 def within_caps(
@@ -36,4 +37,5 @@ def _refuse_large_value(batch: pa.RecordBatch, columns: tuple[Column, ...], rows
                 f"more than {cap:,} (KCX_MAX_VALUE_BYTES).",
                 row=row,
                 column=column.name,
+                evidence=large_value(memoryview(values[found].as_buffer())),
             )

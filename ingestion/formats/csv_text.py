@@ -83,7 +83,8 @@ class CsvText:
             block.decode()
         except UnicodeDecodeError as error:
             return self._not_utf8(block, error.start)
-        return BadCsv(f"The text cannot be read as CSV, after row {self._rows_done}.")
+        sentence = f"The text cannot be read as CSV, after row {self._rows_done}."
+        return BadCsv(sentence, row=self._rows_done + 1, evidence=self._evidence(block, 0))
 
     def _not_utf8(self, block: bytes, at: int) -> NotUtf8:
         place = Lines(block, len(self.columns)).place(at)

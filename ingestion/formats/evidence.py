@@ -13,6 +13,11 @@ def bad_place(text: bytes, at: int, before: int = 0) -> dict[str, int | str]:
     return {"text_byte": before + at, "excerpt": excerpt(text, at)}
 
 
+def large_value(value: bytes | memoryview) -> dict[str, int | str]:
+    """Return the size of a value of text, and how it begins."""
+    return {"value_bytes": len(value), "excerpt": excerpt(bytes(value[:MOST_CHARACTERS]))}
+
+
 def excerpt(data: bytes, at: int = 0) -> str:
     """Return the text around byte `at`, masked; bytes that are not UTF-8 are shown as \\xNN."""
     start = max(at - _BEFORE, 0)

@@ -13,6 +13,7 @@ from ingestion.file_errors import BadParquet, RowTooLarge
 from ingestion.formats.as_text import as_text
 from ingestion.formats.caps import within_caps
 from ingestion.formats.contract import Limits, Oddities, ParsedFile, repeated_names
+from ingestion.formats.evidence import large_value
 from ingestion.formats.parquet_file import MOST_READ_BYTES, compression_of, open_parquet, refusal
 from ingestion.formats.reader import Meter, Reader
 
@@ -107,5 +108,9 @@ class _Rows:
             sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
         large = np.flatnonzero(sizes > self._limits.row_bytes)
         if large.size:
-            row = self._done + int(large[0]) + 1
-            raise RowTooLarge(f"Row {row} is larger than {self._limits.row_bytes:,} bytes.", row=row)
+            at = int(large[0])
+            row = self._done + at + 1
+            values = [memoryview(column[at].as_buffer() or b"") for column in text.columns]
+            evidence = {"row_bytes": int(sizes[at]), **large_value(max(values, key=len))}
+            sentence = f"Row {row} is larger than {self._limits.row_bytes:,} bytes."
+            raise RowTooLarge(sentence, row=row, evidence=evidence)

@@ -16,6 +16,7 @@ from ingestion.file_errors import (
 )
 from ingestion.formats.as_text import refuse_unsupported
 from ingestion.formats.contract import Column, Limits
+from ingestion.formats.evidence import excerpt
 from ingestion.formats.reader import Reader
 
 # Up to this size a row group's column chunks are read whole, each in one request and in file order.
@@ -112,9 +113,20 @@ def compression_of(metadata: pq.FileMetaData) -> str:
 def _check_names(columns: tuple[Column, ...]) -> None:
     for number, column in enumerate(columns, 1):
         if not column.name:
-            raise NamelessColumn(f"Column {number} of {len(columns)} has no name.")
+            sentence = f"Column {number} of {len(columns)} has no name."
+            raise NamelessColumn(sentence, evidence=_neighbours(columns, number))
         if "\0" in column.name:
-            raise NulCharacter(f"The name of column {number} holds the NUL character.")
+            sentence = f"The name of column {number} holds the NUL character."
+            raise NulCharacter(sentence, evidence=_neighbours(columns, number))
+
+
+def _neighbours(columns: tuple[Column, ...], number: int) -> dict[str, int | str]:
+    """The names around a column's, as a header line would have them."""
+    before, rest = (
+        ",".join(one.name for one in some) for some in (columns[: number - 1], columns[number - 1 :])
+    )
+    line = f"{before}," if before else ""
+    return {"column_number": number, "excerpt": excerpt((line + rest).encode(), len(line.encode()))}
 
 
 def refusal(

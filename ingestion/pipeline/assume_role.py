@@ -136,7 +136,9 @@ def _renew_once(
 ) -> int | None:
     """botocore's hook: seconds until it tries again, or None. An expired session is renewed once a call."""
     code = response[1].get("Error", {}).get("Code") if response else None
-    if code not in EXPIRED or request_dict["context"].get("kcx_renewed"):
+    # The answer to a HEAD has no body that could say ExpiredToken: botocore makes a code of its status.
+    expired = code in EXPIRED or (code == "400" and request_dict["method"] == "HEAD")
+    if not expired or request_dict["context"].get("kcx_renewed"):
         return None
     request_dict["context"]["kcx_renewed"] = True
     credentials.drop()

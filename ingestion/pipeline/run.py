@@ -68,8 +68,9 @@ def load(
 ) -> LoadAttempt | None:
     """Steps 1 and 4 to 7 for one file. None where the file is not due, or is loading now.
 
-    Rows, status and the attempt's end commit together, whatever happens. What goes wrong with the file is
-    told by the attempt that is returned; raises DatabaseUnavailable where nothing could be recorded.
+    Rows, status and the attempt's end commit together; a failure that cannot, commits after it. What goes
+    wrong with the file is told by the attempt that is returned; raises DatabaseUnavailable, or StorageError,
+    where nothing could be recorded.
     """
     attempt = None
     try:
@@ -88,7 +89,8 @@ def load(
     refresh_of_file(source_file_id)
     publish_of_file(source_file_id, ManifestCheck().unchanged)
     attempt.refresh_from_db(using="default")
-    stop_where_foreign(file.connection_id, attempt.error_code, attempt.error_message, actor)
+    connection_id = attempt.source_file.connection_id
+    stop_where_foreign(connection_id, attempt.error_code, attempt.error_message, actor)
     return attempt
 
 

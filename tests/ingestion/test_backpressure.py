@@ -196,6 +196,33 @@ def test_a_server_without_a_session_to_spare_leaves_the_file_as_it_was(
     assert client_under_test.rows(KEY) == [["1", "2"]]
 
 
+def test_a_grant_that_is_missing_is_the_operators_to_give_and_no_fault_of_the_file(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    with roles_set_up() as roles:
+        execute(f'REVOKE INSERT ON billing_rawrow_{file.connection_id} FROM "{roles.loader}"')
+        told = told_by(LOAD.format(before="", file=file.pk), login(roles.loader))
+        assert told == "FAILED database_not_ready"
+        file.refresh_from_db()
+        assert (file.status, file.error_code) == ("FAILED", "database_not_ready")
+        assert "permission denied" in file.error_message
+        assert "database_roles" in file.next_action
+        assert file.next_retry_at is not None
+    assert_loads_now(client_under_test, file)
+
+
+def test_a_partition_that_is_missing_is_no_fault_of_the_file(
+    client_under_test: ClientUnderTest, file: SourceFile
+) -> None:
+    table = f"billing_rawrow_{file.connection_id}"
+    execute(f"ALTER TABLE {table} RENAME TO away")
+    attempt = run.load(file.pk, "test")
+    assert attempt
+    assert (attempt.outcome, attempt.error_code) == ("FAILED", "database_not_ready")
+    execute(f"ALTER TABLE away RENAME TO {table}")
+    assert_loads_now(client_under_test, file)
+
+
 def test_a_worker_out_of_memory_fails_the_load_for_now_and_lives(client_under_test: ClientUnderTest) -> None:
     values = [str(number) * 4_000_000 for number in range(10)]
     table = pa.table(dict.fromkeys("abc", values))

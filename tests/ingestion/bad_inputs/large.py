@@ -18,6 +18,7 @@ CAPS = {
     "KCX_MAX_RATIO": 20,
     "KCX_MAX_RATIO_FROM_BYTES": 20_000,
 }
+WIDE_ROW = ("row_bytes", "value_bytes", "excerpt")
 METERED = ("object_bytes_read", "bytes_decoded")
 NOISE = random.Random(1).randbytes(60_000).hex()
 
@@ -67,12 +68,13 @@ LARGE: dict[str, Case] = {
         says="Row 4, column 'c1' holds 1,001 bytes, more than 1,000 (KCX_MAX_VALUE_BYTES)",
         row=4,
         column="c1",
+        evidence=("value_bytes", "excerpt"),
     ),
     "a-row-too-large.csv": Refused(
         "f.csv", csv(table(1, 3, "y" * 700)), "row_too_large", "Row 1 is larger", 1, "", PLACE
     ),
     "a-row-too-large.parquet": Refused(
-        "f.parquet", columns(table(1, 3, "y" * 700)), "row_too_large", "Row 1 is larger", 1
+        "f.parquet", columns(table(1, 3, "y" * 700)), "row_too_large", "Row 1 is larger", 1, "", WIDE_ROW
     ),
     "a-header-too-large": Refused(
         "f.csv", b"x" * 3000 + b"\n1\n", "row_too_large", "The header is larger", evidence=PLACE

@@ -120,7 +120,11 @@ PARQUET: dict[str, Case] = {
         "when",
     ),
     "column-without-a-name": Refused(
-        NAME, parquet(pa.table([pa.array([1])], names=[""])), "nameless_column", "Column 1 of 1 has no name"
+        NAME,
+        parquet(pa.table([pa.array([1])], names=[""])),
+        "nameless_column",
+        "Column 1 of 1 has no name",
+        evidence=("column_number", "excerpt"),
     ),
     "no-rows": odd({"a": pa.array([], pa.string())}, []),
     "not-a-number-and-infinity": odd(

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from reading_bytes import parse_bytes, read, refusal, rows_of
 
+from ingestion.formats.csv_block import CsvBlocks
 from ingestion.formats.evidence import MOST_CHARACTERS, excerpt, masked
 
 
@@ -85,6 +86,48 @@ def test_a_parquet_value_that_is_not_utf8_is_shown_masked() -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"name": names}), sink)
     assert refusal(sink.getvalue().to_pybytes(), "x.parquet").evidence == {"excerpt": "a\\xffa 9"}
+
+
+def test_a_large_value_or_row_tells_its_size_and_how_its_text_begins() -> None:
+    for name, data in (("x.csv", b"a,b\n1,2\n3,Bob 1\n"), ("x.parquet", _parquet(["2", "Bob 1"]))):
+        assert refusal(data, name, value_bytes=4).evidence == {"value_bytes": 5, "excerpt": "aaa 9"}
+    error = refusal(_parquet(["2", "Bob 1"]), "x.parquet", row_bytes=5)
+    assert (error.code, error.row) == ("row_too_large", 2)
+    assert error.evidence == {"row_bytes": 6, "value_bytes": 5, "excerpt": "aaa 9"}
+    large = refusal(_parquet(["2", "x" * 100_000]), "x.parquet", row_bytes=5).evidence
+    assert (large["value_bytes"], len(str(large["excerpt"]))) == (100_000, 120)
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "evidence"),
+    [
+        (["ab", "", "c1"], "nameless_column", {"column_number": 2, "excerpt": "aa,,a9"}),
+        (["", "c1"], "nameless_column", {"column_number": 1, "excerpt": ",a9"}),
+        (["ab", "c\x001"], "nul_character", {"column_number": 2, "excerpt": "aa,a\\x009"}),
+    ],
+)
+def test_a_bad_name_of_a_parquet_column_is_shown_among_its_neighbours(
+    names: list[str], code: str, evidence: dict[str, object]
+) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays([pa.array([1])] * len(names), names=names), sink)
+    error = refusal(sink.getvalue().to_pybytes(), "x.parquet")
+    assert (error.code, error.evidence) == (code, evidence)
+
+
+def test_text_that_arrow_refuses_for_a_reason_of_its_own_tells_where_the_block_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read_block = CsvBlocks.read
+
+    def refuse(blocks: CsvBlocks, block: bytes) -> pa.Table:
+        if b"Eve" in block:
+            raise pa.ArrowInvalid("CSV parse error: of a kind that no text is known to give")
+        return read_block(blocks, block)
+
+    monkeypatch.setattr(CsvBlocks, "read", refuse)
+    error = refusal(HEAD + b"Bob,1\nEve,2\n", batch_bytes=6)
+    assert (error.code, error.row, error.evidence) == ("bad_csv", 2, {"text_byte": 16, "excerpt": "aaa,9\\n"})
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -52,6 +52,11 @@ LOSSES: dict[str, tuple[Fault, str]] = {
     "SlowDown": (answering(503, "SlowDown"), "aws_unavailable"),
     "expired token": (answering(400, "ExpiredToken"), "credentials_expired"),
 }
+HEAD_FAULTS: dict[str, Fault] = {
+    "reset": reset_at_once,
+    "500": answering(500, body=b""),
+    "SlowDown": answering(503, body=b""),
+}
 DELAYS: dict[str, Fault] = {
     "silence before the answer": stall(),
     "silence in the body": stall(200_000),
@@ -195,6 +200,50 @@ def test_a_session_that_ends_during_the_load_is_renewed_once(
     cut_off, refused, resumed = wire.asked("GetObject")
     assert refused.headers["Range"] == resumed.headers["Range"] != cut_off.headers.get("Range")
     assert refused.headers["X-Amz-Security-Token"] != resumed.headers["X-Amz-Security-Token"]
+
+
+@pytest.mark.parametrize("fault", HEAD_FAULTS.values(), ids=HEAD_FAULTS)
+def test_a_fault_of_the_head_behind_a_resumed_read_that_passes_does_not_cost_the_load(
+    client: ClientUnderTest, wire: FaultyAws, fault: Fault, at_once: None
+) -> None:
+    wire.script("GetObject", cut(200_000))
+    wire.script("HeadObject", fault)
+    assert_loads(client)
+    refused, *more = wire.asked("HeadObject")
+    assert more
+    assert {request.headers["If-Match"] for request in (refused, more[-1])} == {client.file(KEY).etag}
+
+
+def test_the_session_is_renewed_where_the_head_may_have_been_refused_as_expired(
+    client: ClientUnderTest, wire: FaultyAws
+) -> None:
+    expired = answering(400, body=b"")
+    wire.script("GetObject", cut(200_000))
+    wire.script("HeadObject", expired, expired)  # botocore asks for the bucket, too: is it in another region?
+    assert_loads(client)
+    refused, *_, renewed = wire.asked("HeadObject")
+    assert refused.headers["X-Amz-Security-Token"] != renewed.headers["X-Amz-Security-Token"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (reset_at_once, "aws_unavailable"),
+        (answering(500, body=b""), "aws_unavailable"),
+        (stall(), "too_slow"),
+    ],
+    ids=["reset", "500", "stall"],
+)
+def test_a_fault_of_the_head_that_lasts_fails_the_load_for_now(
+    client: ClientUnderTest, wire: FaultyAws, fault: Fault, code: str, at_once: None, settings: Any
+) -> None:
+    wire.script("GetObject", cut(200_000))
+    wire.ever["HeadObject"] = fault
+    settings.KCX_AWS_SECONDS = 3
+    assert_failed_for_now(client, code)
+    settings.KCX_AWS_SECONDS = 180
+    wire.heal()
+    assert_loads(client)
 
 
 def test_a_second_expired_token_is_not_answered_with_a_third_try(
