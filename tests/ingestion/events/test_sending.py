@@ -199,6 +199,12 @@ def test_a_secret_outlives_djangos_key_while_that_is_a_fallback(hook: Hook, sett
     delivery = tried(record_test(hook.endpoint))
     assert delivery.error_code == "webhook_unsigned"
     assert len(hook.receiver.requests) == 1
+    new = endpoints.rotate(hook.endpoint.pk, hook.endpoint.fingerprint, "Olga")
+    assert new is not None
+    assert tried(record_test(hook.endpoint)).status_code == 204, (
+        "as the error says: a new secret helps at once"
+    )
+    assert hook.receiver.requests[1].headers["webhook-signature"] == by_hand(new, hook.receiver.requests[1])
 
 
 def test_the_secret_is_nowhere_in_the_database_or_the_log(
