@@ -102,7 +102,7 @@ def _shown(as_of: datetime | None) -> Q:
 
 def _complete(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     """Of each, every listed file must have been seen; whether each is loaded, `_selected` asks."""
-    found = []
+    found: list[Delivery] = []
     for delivery in deliveries.annotate(held=Count("files")).order_by("pk"):
         if delivery.listed_keys is None:
             raise NotExportable(f"Delivery {delivery.pk} is not complete: its manifest was not read.")
