@@ -1,16 +1,18 @@
 """Selections: the loaded file versions that make up a file, a delivery or a billing period."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 
+from billing.models import ColumnLayout
 from ingestion.export_errors import NotExportable
 from ingestion.models import Delivery, Export, SourceFile
 
 Status = SourceFile.Status
+NamesAndTypes = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Selection:
 
 def of_file(source_file_id: int) -> Selection:
     """The one file. Raises NotExportable where it is unknown or its rows are not there."""
-    file = SourceFile.objects.select_related("layout").filter(pk=source_file_id).first()
+    file = SourceFile.objects.filter(pk=source_file_id).first()
     if file is None:
         raise NotExportable(f"There is no file {source_file_id}.")
     return Selection(file.connection_id, _selected([file]), (), f"file {file.pk}")
@@ -63,12 +65,11 @@ def of_file(source_file_id: int) -> Selection:
 
 def of_delivery(delivery_id: int) -> Selection:
     """The delivery's files. Raises NotExportable where it is unknown, or not all of them are loaded."""
-    delivery = Delivery.objects.select_related("scope__export").filter(pk=delivery_id).first()
-    if delivery is None:
+    found = _complete(Delivery.objects.filter(pk=delivery_id).select_related("scope__export"))
+    if not found:
         raise NotExportable(f"There is no delivery {delivery_id}.")
-    return Selection(
-        delivery.scope.export.connection_id, _files_of([delivery]), (delivery.pk,), f"delivery {delivery.pk}"
-    )
+    connection_id = found[0].scope.export.connection_id
+    return Selection(connection_id, _files_of(found), (delivery_id,), f"delivery {delivery_id}")
 
 
 def of_period(export_id: int, period_start: date, as_of: datetime | None = None) -> Selection:
@@ -81,10 +82,9 @@ def of_period(export_id: int, period_start: date, as_of: datetime | None = None)
         raise NotExportable(f"There is no export {export_id}.")
     what = f"export {export.pk} ({export}), {period_start:%Y-%m}"
     what += f", as of {as_of.isoformat()}" if as_of else ""
-    deliveries = Delivery.objects.filter(
-        _shown(as_of), scope__export=export, scope__billing_period_start=period_start
+    found = _complete(
+        Delivery.objects.filter(_shown(as_of), scope__export=export, scope__billing_period_start=period_start)
     )
-    found = list(deliveries.order_by("pk"))
     if not found:
         raise NotExportable(f"No delivery {'was' if as_of else 'is'} current: {what}.")
     ids = tuple(delivery.pk for delivery in found)
@@ -100,37 +100,44 @@ def _shown(as_of: datetime | None) -> Q:
     return until & Q(published_at__lte=as_of)
 
 
+def _complete(deliveries: QuerySet[Delivery]) -> list[Delivery]:
+    """Of each, every listed file must have been seen; whether each is loaded, `_selected` asks."""
+    found: list[Delivery] = []
+    for delivery in deliveries.annotate(held=Count("files")).order_by("pk"):
+        if delivery.listed_keys is None:
+            raise NotExportable(f"Delivery {delivery.pk} is not complete: its manifest was not read.")
+        missing = len(delivery.listed_keys) - delivery.held
+        if missing > 0:
+            raise NotExportable(
+                f"Delivery {delivery.pk} is not complete: {missing:,} of its files are missing."
+            )
+        found.append(delivery)
+    return found
+
+
 def _files_of(deliveries: list[Delivery]) -> tuple[SelectedFile, ...]:
-    for delivery in deliveries:
-        _refuse_incomplete(delivery)
-    files = SourceFile.objects.filter(deliveries__in=deliveries).select_related("layout").distinct()
-    return _selected(files)
-
-
-def _refuse_incomplete(delivery: Delivery) -> None:
-    """Every listed file must have been seen; whether each is loaded, `_selected` asks."""
-    if delivery.listed_keys is None:
-        raise NotExportable(f"Delivery {delivery.pk} is not complete: its manifest was not read.")
-    missing = len(delivery.listed_keys) - delivery.files.count()
-    if missing > 0:
-        raise NotExportable(f"Delivery {delivery.pk} is not complete: {missing:,} of its files are missing.")
+    return _selected(SourceFile.objects.filter(deliveries__in=deliveries).distinct())
 
 
 def _selected(files: Iterable[SourceFile]) -> tuple[SelectedFile, ...]:
-    return tuple(_loaded(file) for file in sorted(files, key=lambda file: (file.key, file.pk)))
+    in_order = sorted(files, key=lambda file: (file.key, file.pk))
+    # A layout is wide, and many files share one.
+    layouts = ColumnLayout.objects.in_bulk({file.layout_id for file in in_order if file.layout_id})
+    columns = {pk: (tuple(layout.names), tuple(layout.types)) for pk, layout in layouts.items()}
+    return tuple(_loaded(file, columns) for file in in_order)
 
 
-def _loaded(file: SourceFile) -> SelectedFile:
-    layout, rows = file.layout, file.row_count
-    if file.status != Status.INGESTED or layout is None or rows is None:
+def _loaded(file: SourceFile, columns: Mapping[int, NamesAndTypes]) -> SelectedFile:
+    if file.status != Status.INGESTED or file.layout_id is None or file.row_count is None:
         raise NotExportable(f"The rows of file {file.pk} are not there: its status is {file.status}.")
+    names, types = columns[file.layout_id]
     return SelectedFile(
         id=file.pk,
         key=file.key,
         etag=file.etag,
-        names=tuple(layout.names),
-        types=tuple(layout.types),
-        row_count=rows,
+        names=names,
+        types=types,
+        row_count=file.row_count,
         rows_sha256=file.rows_sha256,
         object_sha256=file.object_sha256,
     )

@@ -38,7 +38,11 @@ WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND has_schema_privilege(%(name)
     AND oid NOT IN (SELECT objid FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e')
 ORDER BY 1 LIMIT 5
 """
-
+# Rights that are not inherited are had by SET ROLE all the same.
+MEMBERSHIPS = """
+SELECT pg_get_userbyid(roleid)::text FROM pg_auth_members
+WHERE member = (SELECT oid FROM pg_roles WHERE rolname = %(name)s) ORDER BY 1
+"""
 
 MOST_SESSIONS = 10
 LONGEST_IDLE = "10min"  # in a transaction: what it has read cannot be cleaned up meanwhile
@@ -85,6 +89,8 @@ def make(client: Client, name: str, password: str | None, actor: str) -> None:
         raise RoleRefused(
             f"{name} could read more than its own schema, by PUBLIC or another role: {', '.join(elsewhere)}."
         )
+    if others := [role for (role,) in _rows(MEMBERSHIPS, {"name": name})]:
+        raise RoleRefused(f"{name} may act as {', '.join(others)}: revoke that, then run this again.")
     record(actor, "client_role", detail={"client": client.name, "role": name, "new password": bool(password)})
 
 

@@ -1,6 +1,7 @@
 """Other processes of KCX, on the test's own database and simulated AWS."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.conftest import REPOSITORY
+from tests.waiting import until
 
 SETUP = "import django; django.setup()\n"
 
@@ -56,6 +58,23 @@ def worker(login: dict[str, str] | None = None, **settings: str) -> Iterator[sub
         finally:
             process.terminate()
             process.wait(timeout=90)
+
+
+@contextmanager
+def web() -> Iterator[int]:
+    """The port of a gunicorn that answers, as behind a proxy with TLS; killed when the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "2", "kcx.wsgi"]
+    with _running(command, None, {"BEHIND_TLS_PROXY": "1"}):
+        until(lambda: _listens(port), "gunicorn listens")
+        yield port
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 @contextmanager

@@ -12,6 +12,11 @@ UNTOLD = {UnexpectedError.code, StorageError.code}
 WHAT_CHANGED = ("files_added", "files_changed", "files_gone")
 
 
+def told_outside(code: str, message: str) -> str:
+    """The message as clients may read it: not where it is none of KCX's own sentences."""
+    return "KCX's staff see the details." if code in UNTOLD else message
+
+
 def delivery_published(delivery: Delivery, before: Delivery | None) -> None:
     """It is current now; where it changed a month that was over, that is told, too."""
     files = list(delivery.files.only("row_count"))
@@ -43,7 +48,7 @@ def file_failed(file: SourceFile, attempt: LoadAttempt) -> None:
     """Where it failed for good, and waits for a person now; else nothing."""
     if file.status != SourceFile.Status.FAILED or file.next_retry_at:
         return
-    message = "KCX's staff see the details." if file.error_code in UNTOLD else file.error_message
+    message = told_outside(file.error_code, file.error_message)
     told = {
         "export": _export(file.export) if file.export else None,
         "billing_period": _month(file.billing_period_start),

@@ -51,12 +51,19 @@ class _Pinned(HTTPConnection):
     def connect(self) -> None:
         """Connect to an address, not to the name; the handshake can be cut off like the rest."""
         self.sock = self._first_that_answers()
+        self._check_time()
         self.sock.settimeout(SILENCE_SECONDS)
         if self._tls:
             self.sock = self._tls.wrap_socket(
                 self.sock, server_hostname=self.host, do_handshake_on_connect=False
             )
+            self._check_time()
             self.sock.do_handshake()
+
+    def _check_time(self) -> None:
+        """Raises TimeoutError where the time was over before there was this socket, which nobody cut off."""
+        if self.timed_out:
+            raise TimeoutError
 
     def _first_that_answers(self) -> socket.socket:
         failed: OSError | None = None
@@ -83,7 +90,7 @@ class _Pinned(HTTPConnection):
 
     def _cut_off(self) -> None:
         self.timed_out = True
-        with suppress(OSError, AttributeError):
+        with suppress(OSError, TypeError):  # there may be no socket yet: None
             # Not SSLSocket's own: it would let the other thread read on without TLS.
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 

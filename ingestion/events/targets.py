@@ -14,6 +14,8 @@ PORTS = {"https": 443, "http": 80}
 # IPv4 addresses in the clothes of IPv6: mapped, NAT64, 6to4. A host or gateway may take them for its own
 # network's; what Python says of them has changed between its versions.
 DISGUISED = [ipaddress.ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96", "2002::/16")]
+# Private once, and still routed so in places. Python 3.11 takes it for public.
+SITE_LOCAL = ipaddress.ip_network("fec0::/10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 def _may_be_reached(address: Address) -> bool:
     if any(address in network for network in networks()):
         return True
-    if any(address in network for network in DISGUISED):
+    if any(address in network for network in [*DISGUISED, SITE_LOCAL]):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 

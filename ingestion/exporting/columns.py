@@ -43,8 +43,8 @@ def columns_of(files: Iterable[SelectedFile], wanted: Sequence[str] | None = Non
     A column that has one type in one file and another in the next is a string. Raises UnknownColumn.
     """
     types: dict[Identity, set[pa.DataType]] = {}
-    for file in files:
-        for identity, kind in zip(_identities(file.names), file.types, strict=True):
+    for names, kinds in dict.fromkeys((file.names, file.types) for file in files):  # many files share theirs
+        for identity, kind in zip(_identities(names), kinds, strict=True):
             types.setdefault(identity, set()).add(type_named(kind))
     chosen = list(types) if wanted is None else _chosen(list(types), wanted)
     return Columns(tuple(chosen), tuple(_common(types[identity]) for identity in chosen))

@@ -1,6 +1,7 @@
 """Raw rows as one stream: CSV, Parquet, Arrow or NDJSON, and the receipt that goes with it."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
@@ -9,6 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -50,6 +52,17 @@ class AnyForm(BaseContentNegotiation):
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         """For errors: problem JSON."""
         return renderers[0], renderers[0].media_type
+
+
+class NoChunks(APIException):
+    """Over HTTP/1.0 a download that is cut looks like one that has ended."""
+
+    status_code = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+    default_code = "http_version_not_supported"
+    default_detail = (
+        "A download is sent in chunks, by which a cut one is told from a whole one, and HTTP/1.0 has none."
+        " Ask by HTTP/1.1; behind nginx, set proxy_http_version 1.1."
+    )
 
 
 class FormatQuery(serializers.Serializer[Any]):
@@ -109,14 +122,20 @@ class Downloads(Resource):
     @extend_schema(summary="Download raw rows", responses=STREAMS, filters=False)
     @action(detail=True, pagination_class=None, content_negotiation_class=AnyForm)
     def download(self, request: Request, *_args: Any, **_kwargs: Any) -> StreamingHttpResponse:
-        """All raw rows as one stream, of one moment. A stream that ends early is cut, never ended."""
+        """All raw rows as one stream, of one moment. A stream that ends early is cut, never ended.
+
+        HEAD answers the same headers, and reads no rows.
+        """
+        if request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
+            raise NoChunks
         one = self.get_object()
         wanted = queries.read(request, self.takes())
         selection = selection_of(one, wanted)
         names = columns_wanted(selection, wanted).names if wanted.get("columns") else None
         as_format = Format(wanted["format"])
         compression = accepted(request, as_format)
-        stream = Begun(ExportStream(selection, as_format, names, compression))
+        export = ExportStream(selection, as_format, names, compression)
+        stream = () if request.method == "HEAD" else Begun(export)
         response = StreamingHttpResponse(stream, content_type=MEDIA[as_format])
         name = f"{self.basename}-{one.pk}{'-' + wanted['period'][:7] if 'period' in wanted else ''}"
         response["Content-Disposition"] = f'attachment; filename="{name}.{as_format}"'

@@ -6,6 +6,7 @@ from django.db.models import F, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ingestion.events.facts import told_outside
 from ingestion.models import LoadAttempt, SourceFile
 from kcx.api.queries import IdField, PeriodField
 from kcx.api.resources import Resource
@@ -20,7 +21,15 @@ FIELDS: tuple[str, ...] = (
 )
 
 
-class FileSerializer(serializers.ModelSerializer[SourceFile]):
+class ErrorSerializer(serializers.Serializer[Any]):
+    error_message = serializers.SerializerMethodField(help_text="Of a fault of KCX's own: no details.")
+
+    def get_error_message(self, one: SourceFile | LoadAttempt) -> str:
+        """As in an event."""
+        return told_outside(one.error_code, one.error_message)
+
+
+class FileSerializer(ErrorSerializer, serializers.ModelSerializer[SourceFile]):
     rows = serializers.IntegerField(source="row_count", allow_null=True)
     layout_sha256 = serializers.CharField(source="layout_digest", allow_null=True)
 
@@ -77,7 +86,7 @@ class Files(Rows):
         return files if self.action == "list" else files.select_related("layout")
 
 
-class AttemptSerializer(serializers.ModelSerializer[LoadAttempt]):
+class AttemptSerializer(ErrorSerializer, serializers.ModelSerializer[LoadAttempt]):
     file = serializers.IntegerField(source="source_file_id")
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Pages in the order of the ids: a page costs the same however far in it is, and new rows come last."""
+"""Pages in the order of the ids: a page costs the same however far in it is, and new ids come last."""
 
 from typing import Any
 

@@ -30,6 +30,7 @@ OF_ROWS = {
     "409": "It exists, and its rows are not all there: not loaded, not complete, or nothing is current.",
     "410": "The rows that the cursor or pin names were replaced or taken away.",
 }
+OF_DOWNLOADS = {"505": "HTTP/1.0 cannot tell a cut download from a whole one: ask by HTTP/1.1."}
 PROBLEM = {
     "type": "object",
     "description": "A problem (RFC 9457).",
@@ -64,9 +65,10 @@ def add_problems(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in result["paths"].items():
         for operation in operations.values():
-            if "{" in path:
+            if path.endswith("}/"):
                 operation["responses"].setdefault("304", {"description": "It is as If-None-Match names it."})
-            of_rows = path.endswith(("/rows/", "/download/", "/receipt/"))
-            for status, description in (PROBLEMS | OF_ROWS if of_rows else PROBLEMS).items():
+            of_rows = OF_ROWS if path.endswith(("/rows/", "/download/", "/receipt/")) else {}
+            of_downloads = OF_DOWNLOADS if path.endswith("/download/") else {}
+            for status, description in (PROBLEMS | of_rows | of_downloads).items():
                 operation["responses"].setdefault(status, {"description": description, "content": content})
     return result

@@ -31,6 +31,7 @@ class NotThere(APIException):
 class ColumnsQuery(serializers.Serializer[Any]):
     columns = serializers.CharField(
         required=False,
+        trim_whitespace=False,
         max_length=100_000,
         help_text="Names of columns, in the wanted order, as one line of CSV; by default all.",
     )
@@ -75,12 +76,22 @@ def pin_of(selection: Selection, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def columns_wanted(selection: Selection, wanted: dict[str, Any]) -> Columns:
-    """The columns asked for. Raises ValidationError (400) for one that no file has."""
-    names = next(csv.reader([wanted["columns"]], strict=True)) if wanted.get("columns") else None
+    """The columns asked for. Raises ValidationError (400) for one no file has, and for what is no CSV."""
+    names = _line_of_csv(wanted["columns"]) if wanted.get("columns") else None
     try:
         return columns_of(selection.files, names)
     except UnknownColumn as error:
         raise ValidationError({"columns": [str(error)]}) from error
+
+
+def _line_of_csv(text: str) -> list[str]:
+    try:
+        names = next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise ValidationError({"columns": [f"This is not one line of CSV: {error}."]}) from error
+    if not names:
+        raise ValidationError({"columns": ["Name one column at least."]})
+    return names
 
 
 def _selection_of(one: Any, wanted: dict[str, Any]) -> Selection:

@@ -44,6 +44,16 @@ def test_the_schema_is_valid_and_offers_nothing_but_reading() -> None:
     assert all(one["get"]["security"] == [{"token": []}] for one in told["paths"].values())
 
 
+def test_each_address_promises_what_it_answers_and_no_more() -> None:
+    promised = {path: set(one["get"]["responses"]) for path, one in schema()["paths"].items()}
+    with_etag = {path for path, statuses in promised.items() if "304" in statuses}
+    assert with_etag == {path for path in promised if path.endswith("/{id}/")}
+    assert {path for path, statuses in promised.items() if "505" in statuses} == {
+        path for path in promised if path.endswith("/download/")
+    }
+    assert {"409", "410"} <= promised[f"{API}files/{{id}}/rows/"]
+
+
 def test_the_page_loads_nothing_from_another_host_and_runs_no_script_of_its_own() -> None:
     browser = a_member(None)
     page = browser.get(f"{API}docs/", secure=True)

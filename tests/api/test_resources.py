@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ingestion.models import Delivery, SourceFile
+from ingestion.models import Delivery, LoadAttempt, SourceFile
 from tests.api.asking import of_all, of_clients
 from tests.api.test_scope import lists
 from tests.api.world import a_world
@@ -75,6 +75,22 @@ def test_a_file_of_which_something_else_is_told_is_found_as_changed() -> None:
     SourceFile.objects.filter(pk=file.pk).update(changed_at=long_ago)
     become_ingested(SourceFile.objects.get(pk=file.pk))
     assert changed() == {file.pk}
+
+
+@pytest.mark.parametrize("code", ["internal_error", "database_error"])
+def test_messages_that_may_hold_anything_stay_inside(code: str) -> None:
+    export = an_export(a_connection())
+    told = {"error_code": code, "error_message": "row: 1,2,secret"}
+    file = failed(export, **told)
+    LoadAttempt.objects.create(
+        source_file=file, actor="a", worker="w", outcome="FAILED", ended_at=timezone.now(), **told
+    )
+    for address in ("files/", f"files/{file.pk}/", "attempts/"):
+        answer = of_all().ask(address).content.decode()
+        assert code in answer
+        assert "secret" not in answer
+    a_file(export, status="FAILED", error_code="ragged_row", error_message="Row 17 has 12 cells.", failures=1)
+    assert "Row 17 has 12 cells." in of_all().ask("files/").content.decode()
 
 
 def test_deliveries_are_found_by_status_period_and_change() -> None:

@@ -14,6 +14,8 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ingestion.export_errors import RowsMissing
@@ -80,6 +82,15 @@ def test_columns_are_chosen_and_ordered_and_an_unknown_one_is_refused(client: Cl
     page = of_all().ask(address, columns='name,"id"', limit=1).json()
     assert (page["columns"], page["results"][0]["values"]) == (["name", "id"], ["name, 1", "1"])
     answer = of_all().ask(address, columns="nosuch")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["columns"])
+
+
+@pytest.mark.parametrize("below", ["rows", "download", "receipt"])
+@pytest.mark.parametrize("columns", ['"a', "id\nname", "\n", '"a"b', " id", "\0"])
+def test_columns_that_are_no_line_of_csv_or_not_to_the_letter_are_refused(
+    client: ClientUnderTest, below: str, columns: str
+) -> None:
+    answer = of_all().ask(f"files/{client.file(KEY).pk}/{below}/", columns=columns)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["columns"])
 
 
@@ -200,6 +211,20 @@ def test_pages_of_very_many_deliveries_go_on_to_the_end(raw_database: None) -> N
         True,
         found[0]["deliveries"],
     )
+
+
+def test_a_page_asks_no_more_of_the_database_for_many_deliveries_than_for_few(raw_database: None) -> None:
+    asked = []
+    for count in (2, 20):
+        export = an_export(a_connection())
+        key_deliveries(export, count, status="CURRENT", published_at=timezone.now())
+        asker, address = of_all(), f"exports/{export.pk}/rows/"
+        first = asker.ask(address, period="2026-03", limit=1).json()
+        assert len(first["deliveries"]) == count
+        with CaptureQueriesContext(connection) as queries:
+            asker.ask(first["next"])
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
 
 
 def test_a_download_of_very_many_deliveries_has_short_headers(raw_database: None) -> None:

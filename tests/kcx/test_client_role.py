@@ -359,6 +359,20 @@ def test_a_role_that_would_see_more_is_refused_and_nothing_is_left(two: Two) -> 
         assert cursor.fetchone() is None
 
 
+@pytest.mark.parametrize("how", ["NOINHERIT", "INHERIT"])
+def test_a_role_that_may_act_as_another_is_refused(two: Two, how: str) -> None:
+    other = f"{connection.settings_dict['NAME']} another"
+    run(sql.SQL("CREATE ROLE {}").format(sql.Identifier(other)))
+    try:
+        run(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(two.role), sql.SQL(how)))
+        run(sql.SQL("GRANT {} TO {}").format(sql.Identifier(other), sql.Identifier(two.role)))
+        with pytest.raises(CommandError, match=f"may act as {other}"):
+            command(two.own)
+    finally:
+        run(sql.SQL("DROP ROLE {}").format(sql.Identifier(other)))
+    command(two.own)
+
+
 def test_the_printed_sql_makes_the_same(two: Two, aws: SimulatedAws) -> None:
     client = two.other
     name = f"{connection.settings_dict['NAME']}_printed"

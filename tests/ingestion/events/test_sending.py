@@ -4,8 +4,12 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,9 +25,10 @@ from ingestion.events.queue import OF_ONE
 from ingestion.events.sending import PAUSES, give_up_old, send
 from ingestion.events.signing import secret_of
 from ingestion.models import Event, StaffAction, WebhookDelivery, WebhookEndpoint, WebhookMessage
-from tests.ingestion.events.conftest import Hook, an_endpoint
+from tests.ingestion.events.conftest import LOOPBACK, Hook, an_endpoint
 from tests.ingestion.events.receiver import Request
 from tests.kcx.situations import a_connection
+from tests.waiting import until
 
 
 def by_hand(secret: str, request: Request) -> str:
@@ -132,6 +137,43 @@ def test_a_receiver_that_says_nothing_and_one_that_dribbles_are_cut_off(
     assert tried(record_test(hook.endpoint)).error_message == "127.0.0.1 took too long."
 
 
+def dribbling(listener: socket.socket) -> None:
+    """Lets a connection in only once its time is over, then sends a line now and then, as long as it may."""
+    until(timers, "the exchange has begun")
+    until(lambda: not timers(), "its time is over")
+    with listener.accept()[0], listener.accept()[0] as wire, suppress(OSError):
+        wire.settimeout(0.1)
+        wire.sendall(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(90):
+            with suppress(TimeoutError):
+                while wire.recv(1000):
+                    pass
+                return
+            wire.sendall(b"X: a\r\n")
+
+
+def timers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_time_may_be_over_while_an_address_is_being_connected(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KCX_WEBHOOK_NETWORKS = [LOOPBACK]
+    monkeypatch.setattr(posting, "WHOLE_SECONDS", 0.9)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ThreadPoolExecutor(1) as pool:
+        port = listener.getsockname()[1]
+        settings.KCX_WEBHOOK_HOSTS = [f"http://127.0.0.1:{port}"]
+        # One that nobody takes: the kernel makes the next wait, and it tries again after a second.
+        with socket.create_connection(("127.0.0.1", port)):
+            ends = pool.submit(dribbling, listener)
+            delivery = tried(record_test(an_endpoint(f"http://127.0.0.1:{port}/")))
+            ends.result()
+    assert delivery.error_message == "127.0.0.1 took too long."
+    assert delivery.seconds < 5
+
+
 def test_a_receiver_that_is_not_there_is_unanswered(hook: Hook, settings: Any) -> None:
     settings.KCX_WEBHOOK_HOSTS = ["http://127.0.0.1:1"]
     endpoint = an_endpoint("http://127.0.0.1:1/secret-path?token=hidden")
@@ -199,6 +241,12 @@ def test_a_secret_outlives_djangos_key_while_that_is_a_fallback(hook: Hook, sett
     delivery = tried(record_test(hook.endpoint))
     assert delivery.error_code == "webhook_unsigned"
     assert len(hook.receiver.requests) == 1
+    new = endpoints.rotate(hook.endpoint.pk, hook.endpoint.fingerprint, "Olga")
+    assert new is not None
+    assert tried(record_test(hook.endpoint)).status_code == 204, (
+        "as the error says: a new secret helps at once"
+    )
+    assert hook.receiver.requests[1].headers["webhook-signature"] == by_hand(new, hook.receiver.requests[1])
 
 
 def test_the_secret_is_nowhere_in_the_database_or_the_log(
