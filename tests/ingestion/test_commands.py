@@ -196,7 +196,7 @@ class TestOnboard:
         assert made["permission_policy"]["Statement"][1]["Resource"] == "arn:aws-cn:s3:::acme-billing/*"
 
     def test_a_key_of_the_clients_own_is_named_for_decrypt_only(self) -> None:
-        key = "arn:aws:kms:eu-central-1:111122223333:key/1234"
+        key = "arn:aws:kms:us-east-1:111122223333:key/1234"
         statements = told_json("onboard", *ACME, "--kms-key-arn", key)["permission_policy"]["Statement"]
         assert statements[2:] == [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}]
 
