@@ -85,7 +85,8 @@ def make(client: Client, name: str, password: str | None, actor: str) -> None:
         raise RoleRefused(
             f"{name} could read more than its own schema, by PUBLIC or another role: {', '.join(elsewhere)}."
         )
-    record(actor, "client_role", detail={"client": client.name, "role": name, "new password": bool(password)})
+    told = {"client": client.name, "role": name, "new password": bool(password)}
+    record(actor, "client_role", detail=told, clients=[client.pk])
 
 
 @transaction.atomic
@@ -101,7 +102,8 @@ def drop(client: Client, actor: str) -> str:
             cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, name))
             cursor.execute(sql.SQL("DROP ROLE {}").format(name))
     entered.delete()
-    record(actor, "drop_client_role", detail={"client": client.name, "role": entered.name})
+    told = {"client": client.name, "role": entered.name}
+    record(actor, "drop_client_role", detail=told, clients=[client.pk])
     return entered.name
 
 

@@ -16,6 +16,7 @@ from billing.read import rows_after, rows_with
 from ingestion.admin.asking import WISHES
 from ingestion.models import Delivery, SourceFile
 from ingestion.receipts import oddities_of
+from ingestion.staff_actions import record
 from ingestion.verification.one_row import compare_row
 
 ROWS_A_PAGE = 50
@@ -104,6 +105,7 @@ def passport_page(request: HttpRequest, model_admin: Any, pk: int, number: int) 
     if request.method == "POST":
         if not model_admin.has_operate_permission(request) or file.size > MOST_BYTES_AT_ONCE:
             raise PermissionDenied
+        record(request.user.get_username(), "read row again", source_file=file, detail={"row": number})
         comparison = compare_row(file, number, request.user.get_username())
     layout = file.layout
     names, types = (layout.names, layout.types) if layout else ([], [])

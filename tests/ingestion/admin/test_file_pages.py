@@ -13,7 +13,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils.html import escape
 
-from ingestion.models import SourceFile
+from ingestion.models import SourceFile, StaffAction
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.tables.cur2 import cur2_parquet
@@ -162,6 +162,8 @@ def test_odd_things_of_a_file_are_told_on_its_page(
 def test_a_row_is_read_again_and_compared(client_under_test: ClientUnderTest, operator: Browser) -> None:
     file = ingest(client_under_test, csv_gz("n,m\n1,a\n2,b\n3,c\n"))
     assert "every cell is the same" in operator.post(passport(file, 2), secure=True).content.decode()
+    done = StaffAction.objects.get(action="read row again")
+    assert (done.actor, done.source_file, done.detail) == ("operator", file, {"row": 2})
     table = f"billing_rawrow_{client_under_test.connection.pk}"
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
