@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Left
 
 from ingestion.models import AwsUse, ClientConnection, StaffAction
+from ingestion.models.staff import CLIENT_IDS
 
 # One statement, so one snapshot. Each day comes first by itself, with an empty name, then by operation.
 BY_DAY = """
@@ -112,6 +113,8 @@ def untold(connection_id: int, period: Period) -> list[tuple[str, int]]:
 
 
 def staff_actions(client_connection: ClientConnection, period: Period) -> QuerySet[StaffAction]:
-    """What people did to the connection in the period, newest first."""
-    of_connection = StaffAction.objects.filter(connection=client_connection).select_related("source_file")
-    return of_connection.filter(at__gte=period.start, at__lt=period.end)
+    """What people did in the period to the connection, or to its client as a whole, newest first."""
+    concerns = {f"detail__{CLIENT_IDS}__contains": [client_connection.client_id]}
+    of_client = Q(connection=None, **concerns)
+    found = StaffAction.objects.filter(Q(connection=client_connection) | of_client)
+    return found.filter(at__gte=period.start, at__lt=period.end).select_related("source_file")

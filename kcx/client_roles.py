@@ -91,7 +91,8 @@ def make(client: Client, name: str, password: str | None, actor: str) -> None:
         )
     if others := [role for (role,) in _rows(MEMBERSHIPS, {"name": name})]:
         raise RoleRefused(f"{name} may act as {', '.join(others)}: revoke that, then run this again.")
-    record(actor, "client_role", detail={"client": client.name, "role": name, "new password": bool(password)})
+    told = {"client": client.name, "role": name, "new password": bool(password)}
+    record(actor, "client_role", detail=told, clients=[client.pk])
 
 
 @transaction.atomic
@@ -107,7 +108,8 @@ def drop(client: Client, actor: str) -> str:
             cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, name))
             cursor.execute(sql.SQL("DROP ROLE {}").format(name))
     entered.delete()
-    record(actor, "drop_client_role", detail={"client": client.name, "role": entered.name})
+    told = {"client": client.name, "role": entered.name}
+    record(actor, "drop_client_role", detail=told, clients=[client.pk])
     return entered.name
 
 

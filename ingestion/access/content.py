@@ -3,6 +3,8 @@
 from collections import Counter
 from itertools import islice
 
+from django.template.defaultfilters import pluralize
+
 from ingestion.access.rung import SKIPPED, WARNING, Climb, Found
 from ingestion.deadline import ask
 from ingestion.errors import ArchivedObject, BadFileError
@@ -21,7 +23,10 @@ def exports_found(climb: Climb) -> Found:
     """What the first pages of the listing show; a prefix without exports is a warning."""
     for page in islice(climb.pages, PAGES - 1):
         climb.files.extend(page)
-    seen = f"{len(climb.files):,} objects seen under the prefix"
+    more = next(climb.pages, None) is not None
+    seen = f"{_counted(len(climb.files), 'object')} seen under the prefix"
+    if more:
+        seen = f"Of the objects under the prefix the first {len(climb.files):,} seen"
     if not climb.files:
         return Found(
             "No file under the prefix yet.",
@@ -30,6 +35,13 @@ def exports_found(climb: Climb) -> Found:
             remedy="Ask the client for the prefix in the export's settings. A new export comes within a day.",
         )
     data = [file for file in climb.files if _is_billing_data(file)]
+    if not data and more:
+        return Found(
+            f"{seen}; none of these is a billing file that KCX knows.",
+            WARNING,
+            cause="The files that come first by name are not named as AWS names billing exports.",
+            remedy="A discovery looks at all. Where the export has a prefix of its own, enter that one.",
+        )
     if not data:
         return Found(
             f"{seen}; none is a billing file that KCX knows.",
@@ -96,6 +108,10 @@ def _exports(data: list[RemoteFile]) -> str:
     facts = [classify(file.key) for file in data]
     files = Counter((one.key_layout.value, one.root, one.name) for one in facts)
     return "; ".join(
-        f"{root}{name} ({layout.replace('_', ' ')}, {count:,} files)"
+        f"{root}{name} ({layout.replace('_', ' ')}, {_counted(count, 'file')})"
         for (layout, root, name), count in sorted(files.items())
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{pluralize(count)}"

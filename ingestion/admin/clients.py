@@ -43,13 +43,12 @@ class ClientAdmin(NeverDeleted):
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Save, and record who made the client, or changed what."""
         super().save_model(request, obj, form, change)
-        changed = changes(form, form.changed_data)
+        person, changed = request.user.get_username(), changes(form, form.changed_data)
         if changed:
             action = "change client" if change else "add client"
-            record(request.user.get_username(), action, detail={"client": obj.pk, **changed})
+            record(person, action, detail={"client": obj.pk, **changed}, clients=[obj.pk])
         for connection in obj.connections.all() if "enabled" in changed and change else ():
-            what = "enable client" if obj.enabled else "disable client"
-            record(request.user.get_username(), what, connection=connection)
+            record(person, "enable client" if obj.enabled else "disable client", connection=connection)
 
 
 @admin.register(ClientConnection)
@@ -86,15 +85,13 @@ class ClientConnectionAdmin(NeverDeleted):
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
         """The external id is KCX's; client, bucket and prefix freeze with the first registered file.
 
-        Enabling is the plan's approval and has its own button, as disabling has: a page that was opened
-        before somebody disabled the connection must not enable it by being saved.
+        What has its own button is not saved here: this page may be older than what a colleague did by it.
         """
         if obj is None:
             return []
         fixed = ["enabled", "external_id", "role_policies", "unverified_reason", "plan"]
         fixed += ["last_discovered_at", "purged_at"]
-        frozen = list(ClientConnection.FROZEN) if obj.files.exists() else []
-        return self.with_times(fixed + frozen)
+        return self.with_times(fixed + (list(ClientConnection.FROZEN) if obj.files.exists() else []))
 
     def get_fieldsets(self, request: HttpRequest, obj: ClientConnection | None = None) -> Any:
         """A new connection asks for what nobody else can know."""
@@ -199,7 +196,6 @@ class ClientConnectionAdmin(NeverDeleted):
         for connection in enabled:
             request_discovery(connection, request.user.get_username())
         disabled = connections.count() - len(enabled)
-        told = f"{len(enabled)} discoveries queued." + (
-            f" {disabled} disabled left alone." if disabled else ""
-        )
+        left_alone = f" {disabled} disabled left alone." if disabled else ""
+        told = f"{len(enabled)} discoveries queued.{left_alone}"
         self.message_user(request, told, messages.WARNING if disabled else messages.SUCCESS)

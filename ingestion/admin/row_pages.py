@@ -13,6 +13,7 @@ from psycopg.errors import QueryCanceled
 from billing.shown import ShownCell, ShownRow, Wanted, page_of_rows
 from ingestion.admin.file_pages import file_of, page_of
 from ingestion.models import Delivery, SourceFile
+from ingestion.staff_actions import record
 from ingestion.verification.one_row import compare_row
 
 ROWS_A_PAGE = 50
@@ -99,6 +100,7 @@ def passport_page(request: HttpRequest, model_admin: Any, pk: int, number: int) 
     if request.method == "POST":
         if not model_admin.has_operate_permission(request) or file.size > MOST_BYTES_AT_ONCE:
             raise PermissionDenied
+        record(request.user.get_username(), "read row again", source_file=file, detail={"row": number})
         comparison = compare_row(file, number, request.user.get_username())
     deliveries = file.deliveries.select_related("scope__export").order_by("-delivered_at")
     context = {

@@ -76,7 +76,13 @@ def _allowed(connection: ClientConnection) -> list[str]:
     policy = permission_policy(
         access.role_arn.split(":")[1], access.bucket, access.prefix, access.kms_key_arn
     )
-    return [f"{statement['Action']} on {statement['Resource']}" for statement in policy["Statement"]]
+    return [_told(statement) for statement in policy["Statement"]]
+
+
+def _told(statement: dict[str, Any]) -> str:
+    under = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix")
+    only = "" if under is None else f", of names like {under} only"
+    return f"{statement['Action']} on {statement['Resource']}{only}"
 
 
 def _period(request: HttpRequest) -> Period:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from ingestion.artefacts.artefact import Grant, as_json
+from ingestion.artefacts.artefact import POLICY_NAME, Grant, as_json
 
 PAGE = """\
 # KCX and your billing exports
@@ -18,6 +18,10 @@ It does so through a role in your account. You own the role, and you can revoke 
 
 One IAM role with two policies. The CloudFormation template, the Terraform file and the AWS CLI lines that
 come with this page each make the same role: use one of them, then send KCX the role's ARN.
+
+The template gives the role its name, for which CloudFormation asks you to acknowledge `CAPABILITY_NAMED_IAM`:
+`aws cloudformation deploy --stack-name {role} --template-file kcx-c{connection}-cloudformation.json \
+--capabilities CAPABILITY_NAMED_IAM`.
 
 The **trust policy** lets KCX's account ({account}) assume the role, only with your external id. KCX made
 the id for this connection alone and never changes it:
@@ -45,6 +49,15 @@ the bucket, its policy must allow the role these actions, too.
   narrowed to these actions even if the role allows more. One short session of an access check is not:
   it looks, by trying to list, whether the role allows more than it should.
 
+## How to change the role later
+
+If KCX asks you to replace one of its policies, put the text it sends you in place of the old one:
+
+- trust policy: `aws iam update-assume-role-policy --role-name {role} \
+--policy-document file://kcx-c{connection}-trust-policy.json`
+- permission policy: `aws iam put-role-policy --role-name {role} --policy-name {policy} \
+--policy-document file://kcx-c{connection}-permission-policy.json`
+
 ## How to see what KCX did
 
 In CloudTrail, look for `AssumeRole` events of the role `{role}`. Their session names begin with
@@ -58,8 +71,9 @@ single reads, turn on data events for the bucket.
 ## How to revoke it
 
 Delete the role, or take KCX out of its trust policy. To end sessions that are open at that moment, choose
-"Revoke active sessions" on the role in the IAM console. KCX then shows the connection as refused. Rows that
-were loaded stay with KCX until you ask for their removal.{key_policy}"""
+"Revoke active sessions" on the role in the IAM console. KCX then shows the connection as refused. It
+reads nothing more, and goes on asking to be let in until its staff disable the connection. Rows that were
+loaded stay with KCX until you ask for their removal.{key_policy}"""
 
 KEY_POLICY = """
 
@@ -81,6 +95,7 @@ def client_page(grant: Grant) -> str:
         permission=_code(as_json(grant.permission)),
         can_decrypt=f"- Decrypt with the key `{key}` what it reads.\n" if key else "",
         role=grant.role_name,
+        policy=POLICY_NAME,
         connection=grant.connection_id,
         key_policy=KEY_POLICY.format(key=key) if key else "",
     )

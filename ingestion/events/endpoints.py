@@ -81,4 +81,6 @@ def redeliver(messages: QuerySet[WebhookMessage], person: str) -> int:
 
 
 def _record(endpoint: WebhookEndpoint, person: str, action: str, **detail: Any) -> None:
-    record(person, action, detail={"webhook": endpoint.name, "id": endpoint.pk, **detail})
+    of_client = [endpoint.client_id] if endpoint.client_id else []
+    told = {"webhook": endpoint.name, "id": endpoint.pk, **detail}
+    record(person, action, detail=told, clients=of_client)

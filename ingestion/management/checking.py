@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from ingestion.access.check import run_access_check
 from ingestion.access.enabling import enable
 from ingestion.models import AccessCheck, ClientConnection
+from ingestion.staff_actions import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ def actor() -> str:
 def checked(connection: ClientConnection, *, enabling: bool) -> Checked:
     """Check now, and enable what passes where `enabling`."""
     check = run_access_check(connection.pk, actor())
+    if check:
+        record(actor(), "check access", connection=connection, detail={"access_check": check.pk})
     if check is None or not enabling or connection.enabled:
         return Checked(connection, check)
     try:

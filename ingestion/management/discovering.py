@@ -4,8 +4,10 @@ from typing import Any
 
 from django.core.management.base import OutputWrapper
 
+from ingestion.management.checking import actor
 from ingestion.models import ClientConnection, DiscoveryRun
 from ingestion.pipeline import run
+from ingestion.staff_actions import record
 
 ACTOR = "command line"
 
@@ -18,6 +20,7 @@ def discover_each(
     for connection in connections:
         found = run.discover(connection.pk, ACTOR)
         if found:
+            record(actor(), "discover", connection=connection, detail={"discovery": found.pk})
             runs.append(found)
         if not quiet:
             out.write(f"{connection.name}: {_told(found)}")

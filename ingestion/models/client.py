@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
@@ -11,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from billing.partitions import create_partition
+from ingestion.arns import misfits, partition_of
 
 ROLE_ARN = r"^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
 KMS_KEY_ARN = r"^arn:(aws|aws-cn|aws-us-gov):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
@@ -135,9 +137,7 @@ class ClientConnection(models.Model):
         """The AWS partition: aws, aws-cn or aws-us-gov; told by the role, else by the region."""
         if self.role_arn:
             return self.role_arn.split(":")[1]
-        return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(
-            self.region.rpartition("-")[0].rpartition("-")[0], "aws"
-        )
+        return partition_of(self.region)
 
     @property
     def subject(self) -> dict[str, str]:
@@ -175,11 +175,13 @@ class ClientConnection(models.Model):
         return "" if self.enabled else self.why_not_enabled()
 
     def clean(self) -> None:
-        """Refuse to enable what is not verified, and to move a connection that has files.
+        """Refuse what cannot belong together, to enable what is not verified, and to move what has files.
 
         Its registry would speak of another bucket. A reason to enable it unverified counts when it is made.
         """
         before = ClientConnection.objects.filter(pk=self.pk).first()
+        if (before is None or before.subject != self.subject) and (wrong := self._misfits()):
+            raise ValidationError(wrong)
         was_enabled = before is not None and before.enabled and before.role_arn == self.role_arn
         why_not = self.why_not_enabled("" if before else self.unverified_reason)
         if self.enabled and not was_enabled and why_not:
@@ -195,3 +197,13 @@ class ClientConnection(models.Model):
                     changed, "Frozen: files of this connection are registered. Add another connection."
                 )
             )
+
+    def _misfits(self) -> dict[str, str]:
+        """By field, why role, key and region cannot belong together, or the role not to this client."""
+        found = misfits(self.role_arn, self.kms_key_arn, self.region, settings.KCX_AWS_ACCOUNT_ID)
+        same_role = ClientConnection.objects.exclude(client=self.client_id).exclude(role_arn="")
+        other = same_role.filter(role_arn=self.role_arn).select_related("client").first()
+        if other:
+            told = f"This is the role of {other.client}: each client makes a role of its own for KCX."
+            found.setdefault("role_arn", told)
+        return found

@@ -1,9 +1,14 @@
 """What people did: append-only."""
 
+import json
+
 from django.db import models
 
 from ingestion.models.client import ClientConnection
 from ingestion.models.source_file import SourceFile
+
+# In `detail`, where an action is of no connection: the clients it concerns.
+CLIENT_IDS = "client_ids"
 
 
 class StaffAction(models.Model):
@@ -28,3 +33,18 @@ class StaffAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"
+
+    @property
+    def detail_text(self) -> str:
+        """What was changed, as `role_arn: before -> after; export: lines`."""
+        return "; ".join(_told(name, of) for name, of in self.detail.items() if name != CLIENT_IDS)
+
+
+def _told(name: str, value: object) -> str:
+    if isinstance(value, dict) and value.keys() == {"before", "after"}:
+        return f"{name}: {_text(value['before'])} -> {_text(value['after'])}"
+    return f"{name}: {_text(value)}"
+
+
+def _text(value: object) -> str:
+    return value or "nothing" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

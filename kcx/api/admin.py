@@ -70,7 +70,7 @@ class ServiceUserAdmin(ModelAdmin):
         super().save_related(request, form, formsets, change)
         detail = {"before": request.scope_before, "after": scope_of(form.instance)}  # type: ignore[attr-defined]
         action = "change API service user" if change else "make API service user"
-        record(request.user.get_username(), action, detail=detail)
+        record(request.user.get_username(), action, detail=detail, clients=readable_by(form.instance))
 
 
 def scope_of(user: ServiceUser | None) -> dict[str, Any] | None:
@@ -84,6 +84,11 @@ def scope_of(user: ServiceUser | None) -> dict[str, Any] | None:
         "clients": sorted(user.clients.values_list("name", flat=True)),
         "enabled": user.enabled,
     }
+
+
+def readable_by(user: ServiceUser) -> list[int]:
+    """The clients whose data it may read now, for the record."""
+    return list(user.readable_clients().values_list("pk", flat=True))
 
 
 class TokenForm(forms.Form):
@@ -130,7 +135,8 @@ class TokenAdmin(HistoryAdmin):
             chosen = list(tokens.filter(revoked_at=None))
             for token in chosen:
                 Token.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
-                record(request.user.get_username(), "revoke API token", detail=told(token))
+                name, clients = request.user.get_username(), readable_by(token.user)
+                record(name, "revoke API token", detail=told(token), clients=clients)
         self.message_user(request, f"{len(chosen)} tokens revoked.")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -152,7 +158,7 @@ class TokenAdmin(HistoryAdmin):
         with transaction.atomic():
             name = request.user.get_username()
             token, secret = Token.make(user, name, timedelta(days=days))
-            record(name, "make API token", detail=told(token))
+            record(name, "make API token", detail=told(token), clients=readable_by(user))
         return token, secret
 
 

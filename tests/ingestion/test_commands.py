@@ -1,5 +1,7 @@
 """Every command of manage.py: what it does, what it prints, and its exit status."""
 
+import contextlib
+import getpass
 import io
 import json
 import subprocess
@@ -196,7 +198,7 @@ class TestOnboard:
         assert made["permission_policy"]["Statement"][1]["Resource"] == "arn:aws-cn:s3:::acme-billing/*"
 
     def test_a_key_of_the_clients_own_is_named_for_decrypt_only(self) -> None:
-        key = "arn:aws:kms:eu-central-1:111122223333:key/1234"
+        key = "arn:aws:kms:us-east-1:111122223333:key/1234"
         statements = told_json("onboard", *ACME, "--kms-key-arn", key)["permission_policy"]["Statement"]
         assert statements[2:] == [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}]
 
@@ -472,6 +474,30 @@ class TestStatus:
 
     def test_it_works_where_nothing_is_onboarded_yet(self) -> None:
         assert told_json("status") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ("discover", "discover"),
+        ("ingest", "discover"),
+        ("check_access", "check access"),
+        ("retry", "retry"),
+        ("reprocess", "reprocess"),
+    ],
+)
+def test_what_is_done_in_the_shell_is_recorded_with_who_did_it(
+    delivered: ClientUnderTest, command: str, action: str
+) -> None:
+    delivered.ingest()
+    delivered.account.put_object(BAD, csv_gz("a\n1\n"))
+    before = StaffAction.objects.latest("pk").pk
+    with contextlib.suppress(CommandError):
+        call_command(command, "--connection", number(delivered), stdout=io.StringIO())
+    found = StaffAction.objects.filter(pk__gt=before)
+    assert set(found.values_list("action", "actor", "connection")) == {
+        (action, getpass.getuser(), delivered.connection.pk)
+    }
 
 
 @pytest.mark.parametrize("command", ["discover", "ingest", "retry", "reprocess"])

@@ -1,5 +1,6 @@
 """The plan: what would be loaded, what not and why, before anything is; and older deliveries on demand."""
 
+import getpass
 import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion.models import ClientConnection, Delivery, Export, SourceFile
+from ingestion.models import ClientConnection, Delivery, Export, SourceFile, StaffAction
 from ingestion.plan import plan
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
@@ -87,6 +88,12 @@ def test_an_older_delivery_is_loaded_on_demand_and_stays_superseded(
     older = Delivery.objects.get(status="SUPERSEDED")
 
     assert "1 files ingested" in told("ingest", "--delivery", str(older.pk))
+    done = StaffAction.objects.get(action="load older delivery")
+    assert (done.actor, done.connection, done.detail["delivery"]) == (
+        getpass.getuser(),
+        older.scope.export.connection,
+        older.pk,
+    )
 
     assert set(SourceFile.objects.values_list("status", flat=True)) == {"INGESTED"}
     older.refresh_from_db()

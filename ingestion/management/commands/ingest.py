@@ -7,11 +7,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.errors import IngestionError
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connections_named, file_with_id
+from ingestion.management.checking import actor
 from ingestion.management.discovering import ACTOR, discover_each
 from ingestion.management.loading import load_files
 from ingestion.models import Delivery
 from ingestion.pipeline.run import want_older_delivery
 from ingestion.reruns import waiting
+from ingestion.staff_actions import record
 
 
 class Command(BaseCommand):
@@ -57,6 +59,9 @@ def _files_of_older_delivery(delivery_id: int) -> list[int]:
         raise CommandError(f"There is no delivery {delivery_id}.", returncode=USAGE_ERROR)
     connections_named(found.scope.export.connection.name)  # refuses a disabled one
     try:
-        return want_older_delivery(delivery_id, ACTOR)
+        files = want_older_delivery(delivery_id, ACTOR)
     except IngestionError as error:
         raise CommandError(f"{error} {error.next_action}") from error
+    detail = {"delivery": delivery_id, "export": found.scope.export.name}
+    record(actor(), "load older delivery", connection=found.scope.export.connection, detail=detail)
+    return files

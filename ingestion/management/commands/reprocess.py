@@ -13,6 +13,7 @@ from ingestion.management.arguments import (
     file_with_id,
     period,
 )
+from ingestion.management.checking import actor
 from ingestion.management.discovering import ACTOR
 from ingestion.management.loading import load_files
 from ingestion.models import SourceFile
@@ -36,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Reprocess; exit status 1 where a file failed."""
-        files = reprocess(_chosen(options["file"], options["connection"], options["period"]))
+        files = reprocess(_chosen(options["file"], options["connection"], options["period"]), actor())
         if options["file"] is not None and not files:
             raise CommandError(
                 "This file is skipped, or loading now: nothing to reprocess.", returncode=USAGE_ERROR

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.management.arguments import add_connection, connections_named
+from ingestion.management.checking import actor
 from ingestion.management.discovering import ACTOR
 from ingestion.management.loading import load_files
 from ingestion.models import SourceFile
@@ -26,6 +27,6 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Retry; exit status 1 where a file failed."""
         connections = connections_named(options["connection"])
-        files = retry(SourceFile.objects.filter(connection__in=connections))
+        files = retry(SourceFile.objects.filter(connection__in=connections), actor())
         if not load_files(files, ACTOR, self.stdout, as_json=options["json"]):
             raise CommandError("Not everything was ingested.")

@@ -7,6 +7,7 @@ import pytest
 from moto.core.exceptions import _RESTError
 from moto.sts.responses import TokenResponse
 
+from ingestion.access import content
 from ingestion.models import ClientConnection
 from ingestion.policies import permission_policy, trust_policy
 from kcx.simulated_aws.policies import policy, read_policy
@@ -233,7 +234,25 @@ class TestTheFiles:
         client_under_test.account.put_object("exports/photo.jpg", b"x")
         rung = climbed(client_under_test)["exports_found"]
         assert rung.verdict == "warning"
-        assert "1 objects seen" in rung.told
+        assert rung.told.startswith("1 object seen under the prefix; none is")
+
+    def test_where_more_is_there_than_was_looked_at_the_rung_says_so(
+        self, client_under_test: ClientUnderTest, climbed: ClimbOf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(content, "PAGES", 1)
+        for number in range(1000):
+            client_under_test.account.put_object(f"exports/{number:04}.jpg", b"x")
+        assert climbed(client_under_test)["exports_found"].told.startswith("1,000 objects seen under")
+        client_under_test.account.put_object("exports/lines/2026-01.csv.gz", csv_gz("a\n1\n"))
+        rung = climbed(client_under_test)["exports_found"]
+        assert rung.told.startswith("Of the objects under the prefix the first 1,000 seen; none of these")
+        assert "come first by name" in rung.cause
+        client_under_test.account.put_object("exports/a/2026-01.csv.gz", csv_gz("a\n1\n"))
+        client_under_test.account.delete_object("exports/0000.jpg")
+        client_under_test.account.put_object("exports/0.csv.gz", csv_gz("a\n1\n"))
+        rung = climbed(client_under_test)["exports_found"]
+        assert rung.told.startswith("Of the objects under the prefix the first 1,000 seen: ")
+        assert "1 file)" in rung.told
 
     def test_only_archived_files_cannot_be_read(self, delivered: ClientUnderTest, climbed: ClimbOf) -> None:
         delivered.account.set_storage_class(DATA, "GLACIER")

@@ -2,16 +2,19 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 
 from ingestion.models import Client, ClientConnection, StaffAction
+from ingestion.onboarding import enter_role
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
 
 ROLE = "arn:aws:iam::200000000001:role/kcx-read"
+KEY = "arn:aws:kms:eu-central-1:200000000001:key/1234"
 ENTERED = {"new_client": "Aurora", "bucket": "aurora-billing", "prefix": "exports/", "region": "eu-central-1"}
 
 
@@ -85,6 +88,11 @@ def test_the_external_id_is_never_asked_and_never_taken(onboarder: Browser) -> N
         ({"region": "Frankfurt"}, "The region&#x27;s code"),
         ({"role_arn": "arn:aws:iam::200000000001:user/kcx"}, "The role&#x27;s whole ARN"),
         ({"kms_key_arn": "alias/exports"}, "The key&#x27;s whole ARN"),
+        ({"region": "cn-north-1", "role_arn": ROLE}, "A role of aws reaches no bucket in cn-north-1"),
+        ({"role_arn": ROLE.replace("aws", "aws-us-gov")}, "A role of aws-us-gov reaches no bucket"),
+        ({"kms_key_arn": KEY.replace("eu-central-1", "us-east-1")}, "The key is in us-east-1 (aws)"),
+        ({"kms_key_arn": KEY.replace("aws", "aws-cn")}, "The key is in eu-central-1 (aws-cn)"),
+        ({"role_arn": ROLE.replace("200000000001", "444455556666")}, "KCX&#x27;s own account"),
         ({"name": "42"}, "at least one character that is no digit"),
         ({"new_client": ""}, "Choose the client, or name a new one"),
         ({"new_client": "BOREALIS"}, "There is a client “Borealis” already"),
@@ -100,6 +108,23 @@ def test_what_cannot_be_is_refused_with_a_sentence_and_nothing_is_made(
     assert not ClientConnection.objects.exists()
     assert list(Client.objects.values_list("name", flat=True)) == ["Borealis"]
     assert not StaffAction.objects.exists()
+
+
+def test_a_role_of_one_client_is_not_taken_for_another(onboarder: Browser) -> None:
+    add(onboarder, role_arn=ROLE)
+    answer = add(onboarder, new_client="Borealis", bucket="borealis-billing", role_arn=ROLE)
+    assert "This is the role of Aurora" in answer.content.decode()
+    aurora = Client.objects.get().pk
+    assert add(onboarder, new_client="", client=aurora, bucket="second", role_arn=ROLE).status_code == 302
+    add(onboarder, new_client="Borealis", bucket="borealis-billing")
+    with pytest.raises(ValidationError, match="This is the role of Aurora"):
+        enter_role(ClientConnection.objects.get(client__name="Borealis"), ROLE, "anna")
+
+
+def test_what_belongs_together_is_taken(onboarder: Browser) -> None:
+    other = {"region": "cn-north-1", "role_arn": ROLE.replace("aws", "aws-cn")}
+    key = KEY.replace("eu-central-1", "cn-north-1").replace("aws", "aws-cn")
+    assert add(onboarder, **other, kms_key_arn=key).status_code == 302
 
 
 def test_a_client_is_chosen_or_named_not_both(onboarder: Browser) -> None:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import escape, strip_tags
 
 from ingestion.admin import row_pages
-from ingestion.models import ClientConnection, LoadAttempt, SourceFile
+from ingestion.models import ClientConnection, LoadAttempt, SourceFile, StaffAction
 from ingestion.reruns import reprocess
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
@@ -329,6 +329,8 @@ def test_odd_things_of_a_file_are_told_on_its_page(
 def test_a_row_is_read_again_and_compared(client_under_test: ClientUnderTest, operator: Browser) -> None:
     file = ingest(client_under_test, csv_gz("n,m\n1,a\n2,b\n3,c\n"))
     assert "every cell is the same" in operator.post(passport(file, 2), secure=True).content.decode()
+    done = StaffAction.objects.get(action="read row again")
+    assert (done.actor, done.source_file, done.detail) == ("operator", file, {"row": 2})
     table = f"billing_rawrow_{client_under_test.connection.pk}"
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")

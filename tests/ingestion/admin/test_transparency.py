@@ -15,12 +15,16 @@ from django.urls import reverse
 
 from ingestion.access.check import run_access_check
 from ingestion.admin import transparency
-from ingestion.models import AwsUse, SourceFile, StaffAction
+from ingestion.decisions import decide
+from ingestion.events.endpoints import save
+from ingestion.models import AwsUse, Export, SourceFile, StaffAction, WebhookEndpoint
 from ingestion.staff_actions import record
 from ingestion.transparency import Period, days, months
 from ingestion.verification.verify import verify_file
+from kcx.api.models import ServiceUser
 from tests.builders import ClientUnderTest, csv_gz
 from tests.faulty_s3 import FaultyAws, answering, cut
+from tests.ingestion.registered import a_connection, an_export
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -210,3 +214,62 @@ def test_nonsense_in_the_address_shows_the_month(client_under_test: ClientUnderT
     client_under_test.discover()
     page = page_of(client_under_test, **{"from": "0000-99-99", "to": "9999-12-31", "page": "x"})
     assert "ListObjectsV2" in page
+
+
+def test_what_was_changed_is_told_before_and_after(client_under_test: ClientUnderTest) -> None:
+    of_connection = client_under_test.connection
+    export = an_export(of_connection, name="<lines>", decision=Export.Decision.AWAITING)
+    decide(export, Export.Decision.LOAD, "Olga")
+    detail = {"role_arn": {"before": "", "after": "arn:new"}}
+    record("Olga", "change connection", connection=of_connection, detail=detail)
+    page = page_of(client_under_test)
+    assert "before: AWAITING; export: &lt;lines&gt;" in page
+    assert "role_arn: nothing -&gt; arn:new" in page
+
+
+def test_what_concerns_the_client_as_a_whole_is_told_and_what_concerns_others_is_not(
+    client_under_test: ClientUnderTest, admin_client: Browser
+) -> None:
+    client = client_under_test.connection.client
+    page = reverse("admin:ingestion_client_change", args=[client.pk])
+    renamed = {"name": "Renamed", "enabled": "on"}
+    assert admin_client.post(page, renamed, secure=True).status_code == 302
+    other = a_connection().client
+    for name, of in (("mine", client), ("theirs", other)):
+        save(WebhookEndpoint(name=name, client=of, url="https://a.example/"), "Olga", {})
+    user = ServiceUser.objects.create(name="bi", scope=ServiceUser.Scope.NAMED)
+    user.clients.set([client])
+    token = reverse("admin:api_token_add")
+    assert admin_client.post(token, {"user": user.pk, "days": 90}, secure=True).status_code == 200
+    text = page_of(client_under_test)
+    for told in ("change client", "Renamed", "webhook: mine", "make API token"):
+        assert told in text
+    assert "theirs" not in text
+    assert "client_ids" not in text
+
+
+def test_paper_says_that_it_holds_the_newest_runs_only(
+    client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_under_test.discover()
+    assert "all of them are in the CSV" not in page_of(client_under_test)
+    monkeypatch.setattr(transparency, "RUNS_A_PAGE", 2)
+    for _ in range(2):
+        client_under_test.discover()
+    assert "Here are runs 1 to 2 of 3, the newest first; all of them are in the CSV." in page_of(
+        client_under_test
+    )
+
+
+def test_what_sessions_may_is_told_with_its_prefix_and_every_refusal_that_should_be_is_named(
+    client_under_test: ClientUnderTest,
+) -> None:
+    client_under_test.account.put_object("exports/a.csv.gz", csv_gz("n\n1\n"))
+    run_access_check(client_under_test.connection.pk, "Olga")
+    refused = {name: one["refused"] for name, one in AwsUse.objects.get().calls.items() if one["refused"]}
+    assert refused == {"AssumeRole": 2, "HeadBucket": 1, "ListBuckets": 1, "ListObjectsV2": 2}
+    page = page_of(client_under_test)
+    bucket = client_under_test.account.bucket
+    assert f"s3:ListBucket on arn:aws:s3:::{bucket}, of names like exports/* only" in page
+    for told in ("without the external id and with a wrong one", "(HeadBucket)", "an empty one"):
+        assert told in page

@@ -174,6 +174,19 @@ def test_the_page_holds_both_policies_and_no_value_gets_out_of_its_code(connecti
 
 @pytest.mark.parametrize(
     "words",
+    [
+        "--stack-name kcx --template-file kcx-c7-cloudformation.json --capabilities CAPABILITY_NAMED_IAM`",
+        "`aws iam update-assume-role-policy --role-name kcx --policy-document file://kcx-c7-trust-policy.json`",
+        "--policy-name kcx-read --policy-document file://kcx-c7-permission-policy.json`",
+        "until its staff disable the connection",
+    ],
+)
+def test_the_page_says_how_to_make_and_change_the_role(words: str) -> None:
+    assert words in " ".join(texts(a_connection())["client-page"].split())
+
+
+@pytest.mark.parametrize(
+    "words",
     ["kcx-c7-", "CloudTrail", "How to revoke it", "Delete the role", KCX, "cannot do", "external id"],
 )
 def test_the_page_says_how_to_see_kcx_and_how_to_end_it(words: str) -> None:
