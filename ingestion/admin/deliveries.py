@@ -8,17 +8,24 @@ from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import Delivery, DeliveryFile
+from ingestion.time_tag import time_tag
 
 
 class DeliveryFileInline(TabularInline):
     model = DeliveryFile
     extra = 0
     can_delete = False
+    fields = readonly_fields = ["source_file", "seen"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryFile]:
         """With their files: a delivery may hold hundreds."""
         files: QuerySet[DeliveryFile] = super().get_queryset(request)
         return files.select_related("source_file")
+
+    @admin.display(description="Last modified, as listed")
+    def seen(self, held: DeliveryFile) -> str:
+        """When S3 said that this version was last modified."""
+        return time_tag(held.last_modified)
 
 
 @admin.register(Delivery)
