@@ -120,6 +120,8 @@ class AwsUseAdmin(HistoryAdmin):
     list_select_related = ["connection"]
     search_fields = ["run"]
     search_help_text = "A run, as a345 for load attempt 345"
+    exclude = ["calls"]
+    readonly_fields = ["requests"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AwsUse], search_term: str

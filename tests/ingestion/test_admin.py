@@ -598,6 +598,20 @@ def test_times_in_lists_and_on_pages_are_told_in_the_readers_zone_with_utc_on_ho
     assert "UTC</time>" in text_of(chief, address(User, "history", person.pk))
 
 
+def test_large_numbers_and_bytes_on_the_page_of_one_record_can_be_read(chief: Browser) -> None:
+    everything = one_of_everything()
+    SourceFile.objects.update(size=1_234_567)
+    for label in ("loadattempt", "discoveryrun", "awsuse", "export"):
+        one = everything[f"ingestion.{label}"]
+        text = text_of(chief, address(type(one), "change", one.pk))
+        assert "1.2 MiB" in text or "2.4 MiB" in text, label
+        assert "1234567" not in text, label
+    run = everything["ingestion.discoveryrun"]
+    assert "1,234<" in text_of(chief, address(DiscoveryRun, "change", run.pk)), "objects listed"
+    use = everything["ingestion.awsuse"]
+    assert "GetObject 1,234,567" in text_of(chief, address(type(use), "change", use.pk))
+
+
 def test_a_time_that_is_entered_says_that_it_is_utc(chief: Browser, export: Export) -> None:
     assert "Next discovery at (UTC)" in text_of(
         chief, address(ClientConnection, "change", export.connection_id)
