@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
 
+from ingestion.admin.chosen import FileFilter
 from ingestion.admin.history import HistoryAdmin
 from ingestion.errors import IngestionError
 from ingestion.figures import bytes_text, duration_text
@@ -64,7 +65,7 @@ class LoadAttemptAdmin(WorkAdmin):
         "actor",
         "went_wrong",
     ]
-    list_filter = ["outcome", ErrorCodeFilter, "source_file__connection"]
+    list_filter = ["outcome", FileFilter, "source_file__connection", ErrorCodeFilter]
     list_select_related = ["source_file"]
     search_fields = ["source_file__key", "error_code"]
     readonly_fields = ["aws_requests"]

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from ingestion.admin.chosen import HoldsFileFilter
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import Delivery, DeliveryFile
 from ingestion.time_tag import time_tag
@@ -39,7 +40,7 @@ class DeliveryAdmin(HistoryAdmin):
         "superseded_at",
         "reason",
     ]
-    list_filter = ["status", "scope__export__connection"]
+    list_filter = ["status", HoldsFileFilter, "scope__export__connection"]
     list_select_related = ["scope__export"]
     search_fields = ["snapshot_id", "scope__key"]
     inlines = [DeliveryFileInline]
