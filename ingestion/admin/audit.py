@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from ingestion.admin.chosen import FileFilter
+from ingestion.admin.chosen import FileFilter, files_named
 from ingestion.admin.history import HistoryAdmin
 from ingestion.errors import IngestionError
 from ingestion.figures import bytes_text, duration_text
@@ -67,8 +67,18 @@ class LoadAttemptAdmin(WorkAdmin):
     ]
     list_filter = ["outcome", FileFilter, "source_file__connection", ErrorCodeFilter]
     list_select_related = ["source_file"]
-    search_fields = ["source_file__key", "error_code"]
+    search_fields = ["id"]  # there is a search: get_search_results says which
+    search_help_text = "A file's whole key, or an attempt's number"
     readonly_fields = ["aws_requests"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[LoadAttempt], search_term: str
+    ) -> tuple[QuerySet[LoadAttempt], bool]:
+        """By what an index finds: a part of a key would be looked for in all the attempts there ever were."""
+        term = search_term.strip()
+        if term.isascii() and term.isdigit() and len(term) <= 18:
+            return queryset.filter(pk=int(term)), False
+        return (queryset.filter(source_file__in=files_named(term)) if term else queryset), False
 
     @admin.display(description="Requests to AWS")
     def aws_requests(self, attempt: LoadAttempt) -> str:

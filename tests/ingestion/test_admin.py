@@ -25,6 +25,7 @@ from ingestion.models import (
     DiscoveryRun,
     Export,
     LoadAttempt,
+    Receipt,
     SourceFile,
     StaffAction,
 )
@@ -497,6 +498,20 @@ class TestFileList:
         assert found(chief, q="bb22") == [april.key]
         assert found(chief, q="corrupt_gzip") == [march.key]
         assert found(chief, q="nothing of it") == []
+
+    def test_attempts_and_receipts_are_found_by_a_whole_key_a_number_or_a_hash(self, chief: Browser) -> None:
+        everything = one_of_everything()
+        one_of_everything(2, "other")
+        attempt, receipt = everything["ingestion.loadattempt"], everything["ingestion.receipt"]
+        key = attempt.source_file.key
+        for model, term in ((LoadAttempt, key), (LoadAttempt, attempt.pk), (Receipt, key)):
+            one = attempt if model is LoadAttempt else receipt
+            listed = get(chief, address(model), q=term).context["cl"].result_list
+            assert [row.pk for row in listed] == [one.pk], (model, term)
+        hashed = get(chief, address(Receipt), q=receipt.sha256).context["cl"].result_list
+        assert {row.sha256 for row in hashed} == {receipt.sha256}
+        for model in (LoadAttempt, Receipt):
+            assert not get(chief, address(model), q=key[:-1]).context["cl"].result_list
 
     def test_files_are_filtered_by_what_staff_ask(self, chief: Browser, export: Export) -> None:
         other = an_export(a_connection())
