@@ -51,6 +51,6 @@ class HoldsFileFilter(FileFilter):
     field = "files"
 
 
-def files_named(key: str) -> QuerySet[SourceFile, dict[str, Any]]:
-    """The ids of all versions with this whole key, for a search in what belongs to files."""
-    return SourceFile.objects.filter(key=key).order_by().values("pk")
+def files_named(key: str) -> QuerySet[SourceFile]:
+    """All versions with this whole key, for a search in what belongs to files."""
+    return SourceFile.objects.filter(key=key).order_by()

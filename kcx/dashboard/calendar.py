@@ -7,9 +7,9 @@ from enum import Enum
 
 from django.db.models import Count, Min, Q, QuerySet
 
+from ingestion.figures import count_text
 from ingestion.models import Delivery, Export, SourceFile
 from kcx.dashboard import links
-from kcx.templatetags.kcx_format import count_text
 
 SHOWN_MONTHS = 18
 MOST_MONTHS = 240
