@@ -31,8 +31,8 @@ def main() -> None:
         fill(options.files, options.connections)
         print(f"{options.files:,} files, {options.connections} connections; made in {_since(began):.0f} s")
         print(f"  {'median of ' + str(options.rounds):34} {'page':>8} {'its SQL':>8} {'queries':>8}")
-        for told, address in pages():
-            page, sql, queries = measured(address, options.rounds)
+        for told, address, *form in pages():
+            page, sql, queries = measured(address, options.rounds, *form)
             print(f"  {told:34} {page:5.0f} ms {sql:5.0f} ms {queries:8}")
 
 
@@ -70,11 +70,12 @@ def fill(files: int, connections: int) -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def pages() -> list[tuple[str, str]]:
-    """What is measured: (name, address)."""
+def pages() -> list[tuple[Any, ...]]:
+    """What is measured: (name, address), and the form that is sent where there is one."""
+    from billing.models import RawRow  # noqa: PLC0415
     from ingestion.models import SourceFile  # noqa: PLC0415
 
-    middle = SourceFile.objects.order_by("pk")[SourceFile.objects.count() // 2]
+    middle = SourceFile.objects.get(pk=RawRow.objects.values_list("source_file_id", flat=True)[:1])
     registry = "/admin/ingestion/sourcefile/"
     return [
         ("dashboard", "/admin/"),
@@ -84,7 +85,16 @@ def pages() -> list[tuple[str, str]]:
         *[(told, f"/admin/ingestion/{address}") for told, address in others(middle)],
         ("registry, page 1", registry),
         *[(f"registry, {told}", f"{registry}?{query}") for told, query in narrowed(middle)],
+        ("asking why, for 50 files", registry, wish_for_a_page()),
     ]
+
+
+def wish_for_a_page() -> dict[str, Any]:
+    """What the list sends where somebody chose its first page for a reload."""
+    from ingestion.models import SourceFile  # noqa: PLC0415
+
+    chosen = SourceFile.objects.order_by("-pk").values_list("pk", flat=True)[:50]
+    return {"action": "reprocess_now", "_selected_action": list(chosen)}
 
 
 def others(file: Any) -> list[tuple[str, str]]:
@@ -95,8 +105,16 @@ def others(file: Any) -> list[tuple[str, str]]:
         ("a connection's home", f"{connection}/home/"),
         ("its transparency page, of a year", f"{connection}/transparency/?from={_year_ago()}"),
         ("a file", f"sourcefile/{file.pk}/change/"),
+        ("its rows", f"sourcefile/{file.pk}/rows/"),
+        ("its rows, found in a column", f"sourcefile/{file.pk}/rows/?find=nowhere&in=0"),
+        ("a row's passport", f"sourcefile/{file.pk}/rows/{file.row_count // 2}/"),
         ("deliveries", "delivery/"),
+        ("exports", "export/"),
+        ("discovery runs", "discoveryrun/"),
+        ("receipts", "receipt/"),
+        ("receipts, search by a key", f"receipt/?q={quote(file.key)}"),
         ("load attempts", "loadattempt/"),
+        ("load attempts, search by a key", f"loadattempt/?q={quote(file.key)}"),
         ("load attempts, failed", "loadattempt/?outcome__exact=FAILED"),
         ("requests to AWS", "awsuse/"),
         ("requests to AWS, one connection", f"awsuse/?connection__id__exact={file.connection_id}"),
@@ -138,8 +156,9 @@ def narrowed(file: Any) -> list[tuple[str, str]]:
     ]
 
 
-def measured(address: str, rounds: int) -> tuple[float, float, int]:
-    """Median milliseconds of the page and of its SQL, and its queries; a first round is left out."""
+def measured(address: str, rounds: int, form: dict[str, Any] | None = None) -> tuple[float, float, int]:
+    """Median milliseconds of the page (of its answer to a form) and of its SQL, and its queries; a first
+    round is left out."""
     from django.contrib.auth.models import User  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
@@ -151,7 +170,7 @@ def measured(address: str, rounds: int) -> tuple[float, float, int]:
     for _round in range(rounds + 1):
         began = time.monotonic()
         with CaptureQueriesContext(connection) as asked:
-            answer = browser.get(address, secure=True)
+            answer = browser.post(address, form, secure=True) if form else browser.get(address, secure=True)
         page.append(1000 * _since(began))
         if answer.status_code != 200:
             raise RuntimeError(f"{address} answered {answer.status_code}")

@@ -71,3 +71,16 @@ INSERT INTO ingestion_awsuse (connection_id, run, actor, subject, started_at, en
 SELECT f.connection_id, 'a' || a.id, 'schedule', f.key, a.started_at, a.ended_at,
        '{"AssumeRole": {"sent": 1, "refused": 0}, "GetObject": {"sent": 1, "refused": 0}}', f.size
 FROM ingestion_loadattempt a JOIN ingestion_sourcefile f ON f.id = a.source_file_id;
+
+-- One receipt for each file, of about the size a receipt has.
+INSERT INTO ingestion_receipt (connection_id, sequence, kind, source_file_id, body, previous_sha256, sha256, created_at)
+SELECT connection_id, place, 'FILE', id, '{"rows": "' || repeat(md5(id::text), 25) || '"}',
+       repeat(CASE place WHEN 1 THEN '0' ELSE '1' END, 64), md5(id::text) || md5(id::text), ingested_at
+FROM (SELECT *, row_number() OVER (PARTITION BY connection_id ORDER BY id) AS place
+      FROM ingestion_sourcefile WHERE status = 'INGESTED') f;
+
+-- The rows of one file in the middle: its page, its rows and a passport are looked at.
+INSERT INTO billing_rawrow (connection_id, source_file_id, row_number, "values")
+SELECT f.connection_id, f.id, n, ARRAY['value ' || n]
+FROM (SELECT connection_id, id, row_count FROM ingestion_sourcefile WHERE status = 'INGESTED'
+      ORDER BY id OFFSET %(files)s / 2 LIMIT 1) f, generate_series(1, f.row_count) n;

@@ -1,4 +1,4 @@
-"""How many bytes, and how long, as pages tell it."""
+"""How many, how many bytes, and how long, as pages tell it."""
 
 from datetime import timedelta
 
@@ -6,6 +6,11 @@ from ingestion.time_tag import NOTHING
 
 BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 SPANS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def count_text(value: float | None) -> str:
+    """As `1,234,567`; a dash for None."""
+    return NOTHING if value is None else f"{value:,.0f}"
 
 
 def bytes_text(value: float | None) -> str:

@@ -9,9 +9,9 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from ingestion.admin.times import TimesAdmin
 from ingestion.staff_actions import record
 from kcx import queue_admin  # noqa: F401  # registers its pages
 
@@ -35,7 +35,7 @@ def facts(thing: User | Group) -> dict[str, Any]:
     }
 
 
-class PeopleAdmin(ModelAdmin):
+class PeopleAdmin(TimesAdmin):
     """Records who made or changed whom, with what they could do before and after."""
 
     def get_object(self, request: HttpRequest, *arguments: Any) -> Any:
@@ -73,6 +73,7 @@ class UserAdmin(DjangoUserAdmin, PeopleAdmin):  # type: ignore[type-arg]  # no g
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    readonly_fields = ["last_login", "date_joined"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: the log of what they did would go with them. Untick "active" instead."""

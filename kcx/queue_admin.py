@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
 from ingestion.admin.history import HistoryAdmin
+from ingestion.time_tag import time_tag
 
 PICKLED = ("args", "kwargs", "result")
 
@@ -61,9 +62,9 @@ class QueuedTaskAdmin(HistoryAdmin):
     fields = ["id", "name", "func", "taken_until"]
 
     @admin.display(description="Free, or taken until", ordering="lock")
-    def taken_until(self, task: OrmQ) -> object:
+    def taken_until(self, task: OrmQ) -> str:
         """When a task that a worker has taken is given out again."""
-        return task.lock
+        return time_tag(task.lock)
 
 
 def plain_result(pickled: str) -> str:

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
 
+from ingestion.admin.chosen import FileFilter, files_named
 from ingestion.admin.history import HistoryAdmin
 from ingestion.errors import IngestionError
 from ingestion.figures import bytes_text, duration_text
@@ -64,10 +65,20 @@ class LoadAttemptAdmin(WorkAdmin):
         "actor",
         "went_wrong",
     ]
-    list_filter = ["outcome", ErrorCodeFilter, "source_file__connection"]
+    list_filter = ["outcome", FileFilter, "source_file__connection", ErrorCodeFilter]
     list_select_related = ["source_file"]
-    search_fields = ["source_file__key", "error_code"]
+    search_fields = ["id"]  # there is a search: get_search_results says which
+    search_help_text = "A file's whole key, or an attempt's number"
     readonly_fields = ["aws_requests"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[LoadAttempt], search_term: str
+    ) -> tuple[QuerySet[LoadAttempt], bool]:
+        """By what an index finds: a part of a key would be looked for in all the attempts there ever were."""
+        term = search_term.strip()
+        if term.isascii() and term.isdigit() and len(term) <= 18:
+            return queryset.filter(pk=int(term)), False
+        return (queryset.filter(source_file__in=files_named(term)) if term else queryset), False
 
     @admin.display(description="Requests to AWS")
     def aws_requests(self, attempt: LoadAttempt) -> str:
@@ -120,6 +131,8 @@ class AwsUseAdmin(HistoryAdmin):
     list_select_related = ["connection"]
     search_fields = ["run"]
     search_help_text = "A run, as a345 for load attempt 345"
+    exclude = ["calls"]
+    readonly_fields = ["requests"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AwsUse], search_term: str

@@ -40,7 +40,7 @@ class ConnectionForm(ModelForm):
 
     class Meta:
         error_messages = MESSAGES
-        labels = {"role_arn": "Role ARN"}
+        labels = {"role_arn": "Role ARN", "next_discovery_at": "Next discovery at (UTC)"}
 
     def clean_prefix(self) -> str:
         """Refuse what no prefix is, as far as that can be told without looking into the bucket."""

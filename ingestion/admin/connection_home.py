@@ -16,6 +16,7 @@ from ingestion.access.excess import NOT_TESTED
 from ingestion.access.ladder import STEPS
 from ingestion.access.state import AccessState, access_state
 from ingestion.admin.connection_now import now, waits
+from ingestion.admin.polled import polled
 from ingestion.artefacts import artefacts
 from ingestion.errors import IngestionError
 from ingestion.models import AccessCheck, ClientConnection, Export
@@ -67,17 +68,8 @@ def home_page(request: HttpRequest, model_admin: Any, pk: int) -> HttpResponse:
 
 
 def guarded(site: AdminSite, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The view, for who may; a part that is polled has the login shown as a page, not inside its own."""
-    seen: Callable[..., HttpResponse] = site.admin_view(view)
-    if view not in (ladder_part, now_part):
-        return seen
-
-    def asked(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        if not site.has_permission(request):
-            return HttpResponse(status=403, headers={"HX-Refresh": "true"})
-        return seen(request, **arguments)
-
-    return asked
+    """The view, for who may; parts that are polled as `polled` says."""
+    return polled(site, view) if view in (ladder_part, now_part) else site.admin_view(view)
 
 
 @require_GET

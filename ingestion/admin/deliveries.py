@@ -6,19 +6,27 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from ingestion.admin.chosen import HoldsFileFilter
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import Delivery, DeliveryFile
+from ingestion.time_tag import time_tag
 
 
 class DeliveryFileInline(TabularInline):
     model = DeliveryFile
     extra = 0
     can_delete = False
+    fields = readonly_fields = ["source_file", "seen"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryFile]:
         """With their files: a delivery may hold hundreds."""
         files: QuerySet[DeliveryFile] = super().get_queryset(request)
         return files.select_related("source_file")
+
+    @admin.display(description="Last modified, as listed")
+    def seen(self, held: DeliveryFile) -> str:
+        """When S3 said that this version was last modified."""
+        return time_tag(held.last_modified)
 
 
 @admin.register(Delivery)
@@ -32,7 +40,7 @@ class DeliveryAdmin(HistoryAdmin):
         "superseded_at",
         "reason",
     ]
-    list_filter = ["status", "scope__export__connection"]
+    list_filter = ["status", HoldsFileFilter, "scope__export__connection"]
     list_select_related = ["scope__export"]
     search_fields = ["snapshot_id", "scope__key"]
     inlines = [DeliveryFileInline]

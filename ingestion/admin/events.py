@@ -16,6 +16,7 @@ from unfold.decorators import display
 from ingestion.admin.history import HistoryAdmin
 from ingestion.events import endpoints
 from ingestion.models import Event, WebhookDelivery, WebhookMessage
+from ingestion.time_tag import time_tag
 
 
 @admin.register(Event)
@@ -36,9 +37,14 @@ class EventAdmin(HistoryAdmin):
 class TriesInline(TabularInline):
     model = WebhookDelivery
     verbose_name_plural = "tries"
-    fields = readonly_fields = ["at", "status_code", "error_code", "error_message", "seconds", "answer"]
+    fields = readonly_fields = ["began", "status_code", "error_code", "error_message", "seconds", "answer"]
     extra = 0
     can_delete = False
+
+    @admin.display(description="At")
+    def began(self, one: WebhookDelivery) -> str:
+        """When the try began."""
+        return time_tag(one.at)
 
 
 @admin.register(WebhookMessage)

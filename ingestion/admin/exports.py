@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from ingestion.admin.clients import NeverDeleted
 from ingestion.decisions import decide
 from ingestion.drift import names_that_differ_by_case
+from ingestion.figures import bytes_text, count_text
 from ingestion.models import Export
 from ingestion.staff_actions import record
 
@@ -56,7 +57,8 @@ class ExportAdmin(NeverDeleted):
             files=Count("pk"),
             size=Sum("size", default=0),
         )
-        return f"{found['periods']} billing periods, {found['files']:,} files, {found['size']:,} bytes"
+        files, size = count_text(found["files"]), bytes_text(found["size"])
+        return f"{found['periods']} billing periods, {files} files, {size}"
 
     @admin.display(description="Columns delivered")
     def columns(self, export: Export) -> str:

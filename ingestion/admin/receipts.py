@@ -1,6 +1,7 @@
 """Admin pages of receipts and verifications, and the actions that ask for a verification."""
 
 import json
+import re
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
 
+from ingestion.admin.chosen import files_named
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import ClientConnection, Receipt, SourceFile, Verification
 from ingestion.receipts import body_of
@@ -28,9 +30,19 @@ class ReceiptAdmin(HistoryAdmin):
     list_display = ["sequence", "kind", "about", "created_at", "hash"]
     list_filter = ["kind", "connection"]
     list_select_related = ["connection", "source_file", "delivery__scope__export__connection"]
-    search_fields = ["sha256"]
+    search_fields = ["sha256"]  # there is a search: get_search_results says which
+    search_help_text = "A file's whole key, or a receipt's whole SHA-256"
     exclude = ["body"]
     readonly_fields = ["receipt"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
+    ) -> tuple[QuerySet[Receipt], bool]:
+        """By a file's key, which an index finds, or by a hash, compared as it is."""
+        term = search_term.strip()
+        if re.fullmatch("[0-9a-f]{64}", term):
+            return queryset.filter(sha256=term), False
+        return (queryset.filter(source_file__in=files_named(term)) if term else queryset), False
 
     @admin.display(description="Of")
     def about(self, receipt: Receipt) -> str:

@@ -11,16 +11,13 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from ingestion.admin.asking import ask
-from ingestion.admin.file_pages import file_page
+from ingestion.admin.chosen import ExportFilter
+from ingestion.admin.file_pages import file_page, state_part
 from ingestion.admin.history import HistoryAdmin
 from ingestion.admin.next_load import NEWEST_ATTEMPT, failed_reload
+from ingestion.admin.polled import polled
 from ingestion.admin.receipts import verify_against_s3, verify_stored
-from ingestion.admin.registry_filters import (
-    ExportFilter,
-    FailedWithFilter,
-    LoadingNowFilter,
-    PeriodFilter,
-)
+from ingestion.admin.registry_filters import FailedWithFilter, LoadingNowFilter, PeriodFilter
 from ingestion.admin.row_pages import passport_page, rows_page
 from ingestion.attempts import RUNNING
 from ingestion.figures import bytes_text
@@ -142,6 +139,12 @@ class SourceFileAdmin(HistoryAdmin):
         """The rows of a file, and each row's passport, beside the usual pages."""
         view = self.admin_site.admin_view
         own = [
+            path(
+                "<int:pk>/state/",
+                polled(self.admin_site, state_part),
+                {"model_admin": self},
+                name="ingestion_sourcefile_state",
+            ),
             path(
                 "<int:pk>/rows/",
                 view(rows_page),

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from ingestion.admin.audit import ErrorCodeFilter
 from ingestion.attempts import RUNNING
-from ingestion.models import Export, SourceFile
+from ingestion.models import SourceFile
 
 NO_PERIOD = "none"
 
@@ -75,25 +75,3 @@ class FailedWithFilter(ErrorCodeFilter):
         """The files that failed with the chosen code."""
         found = super().queryset(request, queryset)
         return found.filter(status=SourceFile.Status.FAILED) if self.value() else found
-
-
-class ExportFilter(admin.SimpleListFilter):
-    """One export: chosen by following a link, and shown only then."""
-
-    title = "export"
-    parameter_name = "export"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The chosen one, by name."""
-        if not (value := self.value()):
-            return []
-        return [(value, str(Export.objects.filter(pk=self._chosen()).first() or "no such export"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
-        """The files of the chosen export."""
-        return queryset.filter(export=self._chosen()) if self.value() else queryset
-
-    def _chosen(self) -> int:
-        """0, which names none, for what is no id."""
-        value = self.value() or ""
-        return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0

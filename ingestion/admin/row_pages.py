@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from psycopg.errors import QueryCanceled
 
 from billing.shown import ShownCell, ShownRow, Wanted, page_of_rows
-from ingestion.admin.file_pages import file_of, page_of
+from ingestion.admin.file_pages import Newest, file_of, page_of
 from ingestion.models import Delivery, SourceFile
 from ingestion.staff_actions import record
 from ingestion.verification.one_row import compare_row
@@ -22,7 +22,6 @@ MOST_BYTES_AT_ONCE = 64 * 2**20
 SECONDS_TO_FIND = 5
 # What a passport shows of one value; a page of rows shows less of it.
 LONGEST_VALUE = 100_000
-DELIVERIES_SHOWN = 20
 NOT_FOUND_IN_TIME = f"Not found within {SECONDS_TO_FIND} seconds. Begin behind a later row number."
 TOO_LARGE_TOGETHER = (
     f"These rows are too large to be read together within {SECONDS_TO_FIND} seconds."
@@ -102,12 +101,10 @@ def passport_page(request: HttpRequest, model_admin: Any, pk: int, number: int) 
             raise PermissionDenied
         record(request.user.get_username(), "read row again", source_file=file, detail={"row": number})
         comparison = compare_row(file, number, request.user.get_username())
-    deliveries = file.deliveries.select_related("scope__export").order_by("-delivered_at")
     context = {
         "number": number,
         "cells": [Cell(*of) for of in zip(names, cells, types, strict=True)],
-        "deliveries": deliveries[:DELIVERIES_SHOWN],
-        "more_deliveries": max(0, deliveries.count() - DELIVERIES_SHOWN),
+        "deliveries": Newest.of(file.deliveries.select_related("scope__export").order_by("-delivered_at")),
         "current": file.deliveries.filter(status=Delivery.Status.CURRENT).first(),
         "receipt": file.receipts.order_by("-sequence").first(),
         "attempt": file.attempts.filter(outcome="SUCCEEDED").order_by("-id").first(),

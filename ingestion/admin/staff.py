@@ -3,6 +3,7 @@
 from django.contrib import admin
 from unfold.decorators import display
 
+from ingestion.admin.chosen import FileFilter
 from ingestion.admin.history import HistoryAdmin
 from ingestion.models import AccessCheck, StaffAction
 
@@ -10,7 +11,7 @@ from ingestion.models import AccessCheck, StaffAction
 @admin.register(StaffAction)
 class StaffActionAdmin(HistoryAdmin):
     list_display = ["at", "actor", "action", "connection", "source_file", "reason"]
-    list_filter = ["action", "connection"]
+    list_filter = [FileFilter, "action", "connection"]
     list_select_related = ["connection", "source_file"]
     search_fields = ["actor", "reason"]
 

@@ -1,4 +1,4 @@
-"""What every list of the admin has: times as on every other page, and no action that was not offered."""
+"""What every list of the admin has: times and figures as on every other page, and only offered actions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,14 +9,15 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from ingestion.time_tag import time_tag
+from ingestion.figures import bytes_text, count_text
+from ingestion.time_tag import NOTHING, time_tag
 
 
 class TimesAdmin(ModelAdmin):
-    """Lists and pages whose times are the reader's."""
+    """Lists and pages whose times are the reader's, and whose figures can be read."""
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
-        """The columns; those of times are shown by `time_tag`."""
+        """The columns; those of times and figures as `_shown` tells them."""
         times = self._times()
         return [times.get(str(name), name) for name in super().get_list_display(request)]
 
@@ -39,12 +40,10 @@ class TimesAdmin(ModelAdmin):
         ]
 
     def _times(self) -> dict[str, Callable[[models.Model], str]]:
-        """Columns in the place of the model's fields of times, by their names."""
+        """Columns in the place of the model's fields of times and large numbers, by their names."""
         if "_columns" not in self.__dict__:
-            fields = [field for field in self.opts.fields if isinstance(field, models.DateTimeField)]
-            self._columns = {
-                one.name: _column(one.name, str(one.verbose_name).capitalize()) for one in fields
-            }
+            shown = {field: _shown(field) for field in self.opts.fields}
+            self._columns = {field.name: _column(field, text) for field, text in shown.items() if text}
         return self._columns
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -56,10 +55,23 @@ class TimesAdmin(ModelAdmin):
         return page
 
 
-def _column(name: str, title: str) -> Callable[[models.Model], str]:
-    @admin.display(description=title, ordering=name)
-    def shown(row: models.Model) -> str:
-        return time_tag(getattr(row, name))
+def _shown(field: Any) -> Callable[[Any], str] | None:
+    """How a field's value is told; None where Django's own way will do."""
+    if isinstance(field, models.DateTimeField):
+        return time_tag
+    if not isinstance(field, models.BigIntegerField) or field.primary_key:
+        return None
+    return _bytes_told if "bytes" in field.name else count_text
 
-    shown.__name__ = name
+
+def _bytes_told(value: int | None) -> str:
+    return NOTHING if value is None else f"{bytes_text(value)} ({count_text(value)} bytes)"
+
+
+def _column(field: Any, text: Callable[[Any], str]) -> Callable[[models.Model], str]:
+    @admin.display(description=str(field.verbose_name).capitalize(), ordering=field.name)
+    def shown(row: models.Model) -> str:
+        return text(getattr(row, field.name))
+
+    shown.__name__ = field.name
     return shown

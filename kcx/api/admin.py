@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from ingestion.admin.history import HistoryAdmin
+from ingestion.admin.times import TimesAdmin
 from ingestion.staff_actions import record
 from kcx.api.models import ServiceUser, Token
 
@@ -35,7 +35,7 @@ class ServiceUserForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic 
 
 
 @admin.register(ServiceUser)
-class ServiceUserAdmin(ModelAdmin):
+class ServiceUserAdmin(TimesAdmin):
     form = ServiceUserForm
     list_display = ["name", "scope", "may_read", "enabled", "created_at"]
     filter_horizontal = ["clients"]

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ingestion.figures import count_text
 from ingestion.models import SourceFile
 from kcx.dashboard import links
 from kcx.dashboard.connections import Line, State
 from kcx.dashboard.files import Failed
 from kcx.dashboard.webhooks import GivenUp
-from kcx.templatetags.kcx_format import count_text
 
 SHOWN_OF_A_KIND = 3
 

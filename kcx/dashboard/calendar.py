@@ -7,10 +7,10 @@ from enum import Enum
 
 from django.db.models import QuerySet
 
+from ingestion.figures import count_text
 from ingestion.models import Export
 from kcx.dashboard import links
 from kcx.dashboard.periods import Found, Key, found_of
-from kcx.templatetags.kcx_format import count_text
 
 SHOWN_MONTHS = 18
 MOST_MONTHS = 240

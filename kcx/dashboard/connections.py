@@ -11,11 +11,11 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from ingestion.cadence import Expectation, expectations
+from ingestion.loading import Loading
 from ingestion.models import AccessCheck, ClientConnection, Delivery, DiscoveryRun, Export, SourceFile
 from kcx.dashboard.differences import different_by_connection
 from kcx.dashboard.files import (
     Failed,
-    Loading,
     archived_by_connection,
     failed_by_connection,
     loading_now,

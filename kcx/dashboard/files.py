@@ -2,49 +2,15 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from ingestion.attempts import RUNNING
 from ingestion.layouts.keys import KeyLayout
+from ingestion.loading import Loading
 from ingestion.models import DeliveryFile, Export, LoadAttempt, SourceFile
 from ingestion.publish import LIVE
 from ingestion.queueing import waiting_files
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """A load that runs. Sizes in bytes of the object; rate and time left are None until it has read."""
-
-    file_id: int
-    key: str
-    rows: int
-    bytes_read: int
-    size: int
-    seconds: float
-
-    @property
-    def name(self) -> str:
-        """The key's last part."""
-        return self.key.rstrip("/").rpartition("/")[2]
-
-    @property
-    def percent(self) -> int:
-        """Of the object's bytes, 0 to 100: a Parquet file's footer is read twice."""
-        return min(100, 100 * self.bytes_read // self.size) if self.size else 0
-
-    @property
-    def rows_per_second(self) -> float | None:
-        """Since it began."""
-        return self.rows / self.seconds if self.seconds else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the pace it had so far."""
-        if not self.bytes_read or not self.seconds:
-            return None
-        return max(self.size - self.bytes_read, 0) * self.seconds / self.bytes_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +32,7 @@ def loading_now() -> dict[int, list[Loading]]:
     running = LoadAttempt.objects.filter(outcome=LoadAttempt.Outcome.RUNNING).select_related("source_file")
     found = defaultdict(list)
     for attempt in running.order_by("pk"):
-        file = attempt.source_file
-        found[file.connection_id].append(
-            Loading(file.pk, file.key, attempt.rows, attempt.bytes_read, file.size, _seconds(attempt))
-        )
+        found[attempt.source_file.connection_id].append(Loading.of(attempt))
     return found
 
 
@@ -109,8 +72,3 @@ def failed_by_connection() -> dict[int, list[Failed]]:
             Failed(group["error_code"], group["files"], *told, retrying=not group["stuck"])
         )
     return found
-
-
-def _seconds(attempt: LoadAttempt) -> float:
-    told_at: datetime = attempt.progress_at or attempt.started_at
-    return (told_at - attempt.started_at).total_seconds()

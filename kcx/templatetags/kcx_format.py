@@ -2,16 +2,11 @@
 
 from django import template
 
-from ingestion.figures import bytes_text, duration_text
-from ingestion.time_tag import NOTHING, time_tag
+from ingestion.figures import bytes_text, count_text, duration_text
+from ingestion.time_tag import time_tag
 
 register = template.Library()
 register.filter("time_tag", time_tag)
 register.filter("bytes_text", bytes_text)
 register.filter("duration_text", duration_text)
-
-
-@register.filter
-def count_text(value: float | None) -> str:
-    """As `1,234,567`; a dash for None."""
-    return NOTHING if value is None else f"{value:,.0f}"
+register.filter("count_text", count_text)

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from billing.partitions import partition_sizes
 from ingestion.cadence import learn
+from ingestion.loading import Loading
 from ingestion.models import Client, ClientConnection, Delivery, Export, LoadAttempt, SourceFile
 from kcx.dashboard.attention import attention
 from kcx.dashboard.charts import Chart, bytes_chart, lag_chart, rows_chart
 from kcx.dashboard.connections import Line, State, lines
 from kcx.dashboard.figures import last_days, storage
-from kcx.dashboard.files import Loading
 from tests.kcx.situations import (
     a_check,
     a_connection,

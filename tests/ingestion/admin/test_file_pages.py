@@ -3,28 +3,30 @@
 import re
 import shlex
 import subprocess
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape, strip_tags
 
 from ingestion.admin import row_pages
-from ingestion.models import ClientConnection, LoadAttempt, SourceFile, StaffAction
+from ingestion.models import ClientConnection, Export, LoadAttempt, SourceFile, StaffAction
 from ingestion.reruns import reprocess
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.tables.cur2 import cur2_parquet
 from tests.builders import ClientUnderTest, csv_gz, parquet
-from tests.ingestion.registered import a_file, an_export, failed
+from tests.ingestion.registered import a_delivery, a_file, an_export, failed, ingested, running
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -87,6 +89,139 @@ def life_of(browser: Browser, file: SourceFile) -> str:
 
 def in_list(browser: Browser) -> str:
     return " ".join(unescape(strip_tags(page(browser, LIST))).split())
+
+
+def loading_file(export: Export, **attempt: Any) -> SourceFile:
+    file = a_file(export, size=1000)
+    began = running(file)
+    told_at = began.started_at + timedelta(seconds=10)
+    LoadAttempt.objects.filter(pk=began.pk).update(progress_at=told_at, rows=5000, bytes_read=250, **attempt)
+    return file
+
+
+def state_of(browser: Browser, file: SourceFile, seen: str) -> HttpResponse:
+    return browser.get(
+        reverse("admin:ingestion_sourcefile_state", args=[file.pk]), {"seen": seen}, secure=True
+    )
+
+
+def test_a_file_that_loads_tells_how_far_it_is_and_is_asked_again(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = loading_file(an_export(client_under_test.connection))
+    answer = operator.get(reverse("admin:ingestion_sourcefile_change", args=[file.pk]), secure=True)
+    told = " ".join(strip_tags(answer.content.decode()).split())
+    assert "25%: 5,000 rows so far, 250 B of 1,000 B, 500 rows/s, 30 s left" in told
+    part = reverse("admin:ingestion_sourcefile_state", args=[file.pk])
+    assert f'hx-get="{part}?seen={quote(answer.context["seen"])}"' in answer.content.decode()
+    again = state_of(operator, file, answer.context["seen"])
+    assert "25%" in again.content.decode()
+    assert "HX-Refresh" not in again.headers
+    LoadAttempt.objects.update(outcome="FAILED", error_code="x", ended_at=timezone.now())
+    assert state_of(operator, file, answer.context["seen"]).headers["HX-Refresh"] == "true"
+
+
+def test_a_file_that_nothing_is_about_to_change_is_not_asked_again(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    export = an_export(client_under_test.connection)
+    later = timezone.now() + timedelta(hours=1)
+    for file in (ingested(export), failed(export), failed(export, next_retry_at=later)):
+        assert "/state/" not in page(operator, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    waiting = page(operator, reverse("admin:ingestion_sourcefile_change", args=[a_file(export).pk]))
+    assert "every 10s" in waiting
+
+
+def test_a_poll_after_the_login_ended_shows_the_login_as_a_page(client_under_test: ClientUnderTest) -> None:
+    answer = state_of(Browser(), a_file(an_export(client_under_test.connection)), "")
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (403, "true")
+
+
+BUTTONS = [
+    ("NEW", {}, {"skip_now"}),
+    ("FAILED", {"error_code": "corrupt_gzip"}, {"retry_now", "skip_now"}),
+    ("INGESTED", {}, {"reprocess_now"}),
+    ("SKIPPED", {"skip_reason": "BY_STAFF"}, {"release_now"}),
+    ("SKIPPED", {"skip_reason": "ARCHIVED"}, {"skip_now", "release_now"}),
+    ("SKIPPED", {"skip_reason": "OLDER"}, set()),
+]
+
+
+@pytest.mark.parametrize(("status", "fields", "buttons"), BUTTONS)
+def test_a_file_has_the_buttons_of_its_state(
+    client_under_test: ClientUnderTest,
+    operator: Browser,
+    status: str,
+    fields: dict[str, str],
+    buttons: set[str],
+) -> None:
+    file = in_state(client_under_test, status, fields)
+    text = page(operator, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    assert set(re.findall(r'name="action" value="(\w+_now)"', text)) == buttons
+
+
+def in_state(client: ClientUnderTest, status: str, fields: dict[str, str]) -> SourceFile:
+    export = an_export(client.connection)
+    return ingested(export) if status == "INGESTED" else a_file(export, status=status, **fields)
+
+
+AFTER = {
+    "retry_now": lambda file: file.next_retry_at <= timezone.now() and file.requested_by == "operator",
+    "reprocess_now": lambda file: file.reload_requested_at and file.requested_by == "operator",
+    "skip_now": lambda file: (file.status, file.skip_reason) == ("SKIPPED", "BY_STAFF"),
+    "release_now": lambda file: (file.status, file.skip_reason) == ("NEW", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("button", "status", "fields"),
+    [(button, status, fields) for status, fields, buttons in BUTTONS for button in sorted(buttons)],
+)
+def test_a_button_of_the_file_page_does_what_it_says_and_comes_back_to_it(
+    client_under_test: ClientUnderTest, operator: Browser, button: str, status: str, fields: dict[str, str]
+) -> None:
+    file = in_state(client_under_test, status, fields)
+    sent = {"action": button, "_selected_action": file.pk, "reason": "because"}
+    answer = operator.post(LIST, sent, secure=True)
+    assert answer.headers["Location"] == reverse("admin:ingestion_sourcefile_change", args=[file.pk])
+    file.refresh_from_db()
+    assert AFTER[button](file)
+    assert f"{button.removesuffix('_now')} by operator: because" in life_of(operator, file)
+
+
+def test_what_a_page_leaves_out_is_counted_and_leads_to_all_of_it(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = ingest(client_under_test, csv_gz("n,m\n1,2\n"))
+    other = ingest(client_under_test, csv_gz("n\n1\n"), "exports/other.csv.gz")
+    scope = file.deliveries.get().scope
+    ended = {"actor": "x", "worker": "w", "outcome": "CRASHED", "ended_at": timezone.now()}
+    for number in range(20):
+        LoadAttempt.objects.create(source_file=file, **ended)
+        StaffAction.objects.create(source_file=file, actor="x", action="retry")
+        a_delivery(scope, file, snapshot=f"older {number}", status="SUPERSEDED", superseded_at=timezone.now())
+    assert "all of them" not in life_of(operator, other)
+    text = page(operator, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    links = re.findall(r'href="([^"]+)">The newest 20 of (\d+): all of them', text)
+    assert links == [
+        (f"/admin/ingestion/{model}/?file={file.pk}", total)
+        for model, total in (("loadattempt", "21"), ("delivery", "21"))
+    ]
+    for address, total in links:
+        listed = operator.get(address, secure=True).context["cl"]
+        assert (listed.result_count, listed.has_active_filters) == (int(total), True)
+    assert "The newest 20 of 21 deliveries" in page(operator, passport(file))
+
+
+def test_a_file_tells_its_columns_and_their_types(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    table = pa.table({"lineItem/Cost": pa.array([1.5]), "<b>": pa.array(["a"])})
+    file = ingest(client_under_test, parquet(table), "exports/a.parquet")
+    assert "Its 2 columns, in the file's order" in life_of(operator, file)
+    text = page(operator, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
+    listed = re.findall(r'data-label="(?:No.|Column|Type in the file)"[^>]*>([^<]*)<', text)
+    assert listed == ["1", "lineItem/Cost", "double", "2", "&lt;b&gt;", "string"]
 
 
 def test_a_reload_is_told_from_the_wish_to_its_end(
