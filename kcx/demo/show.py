@@ -11,7 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kcx.demo.clients import CLIENTS, DemoClient, deliver_history, deliver_on
+from kcx.demo.clients import (
+    CLIENTS,
+    DAMAGED_FILES,
+    RESTATED,
+    DemoClient,
+    deliver_history,
+    deliver_on,
+    restate,
+)
 from kcx.demo.processes import Children
 from kcx.embedded import server
 from kcx.simulated_aws.deliveries import BillingService
@@ -38,8 +46,7 @@ def show(folder: Path, port: int, every_seconds: int, say: Say, *, serve: bool) 
     with ExitStack() as stack:
         try:
             services, children = _set_up(folder, stack, say)
-            say("\n== Discover and ingest: manage.py ingest")
-            children.manage("ingest")
+            _ingest(services, children, say)
             say("\n== The registry: manage.py status")
             children.manage("status")
             say(WHERE_TO_LOOK.format(folder=folder))
@@ -92,6 +99,20 @@ def _access_told(found: dict[str, Any]) -> str:
     if found["enabled"]:
         return f"access check: {len(found['rungs'])} rungs, {found['outcome'].lower()}; enabled"
     return f"access check: {found['outcome'].lower()}; stays disabled. Not so: {'; '.join(failed)}"
+
+
+def _ingest(services: dict[DemoClient, BillingService], children: Children, say: Say) -> None:
+    """What is there, then each restatement. Raises RuntimeError where other files fail than are damaged."""
+    say("\n== Discover and ingest: manage.py ingest")
+    children.manage("ingest", may_fail=True)
+    failed = sum(one["files"]["failed"] for one in json.loads(children.asked("status", "--json")))
+    if failed != DAMAGED_FILES:
+        raise RuntimeError(f"files failed: {failed}; damaged in the clients' buckets: {DAMAGED_FILES}")
+    say("That one is damaged in the client's bucket, and fails as it should: none of its rows is kept.")
+    for refresh in range(1, 1 + len(RESTATED)):
+        say("\n== AWS restates the running month: manage.py ingest")
+        restate(services, refresh)
+        children.manage("ingest")
 
 
 def _serve(
