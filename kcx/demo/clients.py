@@ -150,14 +150,15 @@ def restate(services: dict[DemoClient, BillingService], refresh: int) -> None:
 
 
 def deliver_on(services: dict[DemoClient, BillingService]) -> Iterator[str]:
-    """Each `next` restates the running month of one export after the other; tells of it."""
+    """Each `next` restates the running month of one export after the other, late ones last; tells of it."""
+    every = [(client, export) for client in services for export in client.exports]
+    every.sort(key=lambda one: one[1].is_late)
     for refresh in count(1 + len(RESTATED)):
-        for client, service in services.items():
-            for export in client.exports:
-                period = last_months(1)[0]
-                parts = export.parts(period, refresh)
-                service.deliver(export.spec, period, parts)
-                yield f"AWS restated {period:%Y-%m} of {client.name}'s {export.spec.name}: {len(parts)} parts"
+        for client, export in every:
+            period = last_months(1)[0]
+            parts = export.parts(period, refresh)
+            services[client].deliver(export.spec, period, parts)
+            yield f"AWS restated {period:%Y-%m} of {client.name}'s {export.spec.name}: {len(parts)} parts"
 
 
 def _damaged(part: bytes) -> bytes:

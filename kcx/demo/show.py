@@ -108,7 +108,7 @@ def _ingest(services: dict[DemoClient, BillingService], children: Children, say:
     failed = sum(one["files"]["failed"] for one in json.loads(children.asked("status", "--json")))
     if failed != DAMAGED_FILES:
         raise RuntimeError(f"files failed: {failed}; damaged in the clients' buckets: {DAMAGED_FILES}")
-    say("That one is damaged in the client's bucket, and fails as it should: none of its rows is kept.")
+    say("The one that failed is damaged in the client's bucket, on purpose: none of its rows is kept.")
     for refresh in range(1, 1 + len(RESTATED)):
         say("\n== AWS restates the running month: manage.py ingest")
         restate(services, refresh)
@@ -124,13 +124,14 @@ def _serve(
     children.start("-m", "gunicorn", "--bind", address, "--threads=4", *QUIETLY, "kcx.wsgi")
     children.start("manage.py", "worker")
     say(f"\n== The admin: http://{address}/admin/  login demo, password {password}  (Ctrl-C stops all)")
-    for told in deliver_on(services):
+    deliveries = deliver_on(services)
+    while True:
         next_delivery = time.monotonic() + every_seconds
         while time.monotonic() < next_delivery:
             time.sleep(1)
             if ended := children.ended():
                 raise RuntimeError(f"ended unexpectedly: {', '.join(ended)}")
-        say(told)
+        say(next(deliveries))
 
 
 def _refuse_taken_port(port: int) -> None:
