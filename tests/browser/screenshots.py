@@ -20,13 +20,17 @@ LOGIN = re.compile(r"(http://\S+)/admin/\s+login (\S+), password (\S+)")
 # Name of the picture, and the way to it: a page, then what is pressed on it, or after TO scrolled to.
 TO = "scroll to "
 LISTS = "/admin/ingestion"
-FILE = (f"{LISTS}/sourcefile/", "#result_list a:has(.kcx-key) >> nth=1")
+FILE = (f"{LISTS}/sourcefile/", "#result_list tr:has-text('Ingested') a:has(.kcx-key) >> nth=1")
 PICTURES: dict[str, tuple[str, ...]] = {
     "dashboard": ("/admin/",),
     "add-connection": (f"{LISTS}/clientconnection/add/",),
     "texts-for-the-client": (f"{LISTS}/clientconnection/", "text=Drizzle Media drizzle-billing"),
     "connection": (f"{LISTS}/clientconnection/", "text=Cumulus Bank cumulus-finops"),
-    "ladder": (f"{LISTS}/clientconnection/", "text=Drizzle Media drizzle-billing", f"{TO}section:has(#ladder)"),
+    "ladder": (
+        f"{LISTS}/clientconnection/",
+        "text=Drizzle Media drizzle-billing",
+        f"{TO}section:has(#ladder)",
+    ),
     "charts": ("/admin/", f"{TO}section:has(canvas)"),
     "coverage": ("/admin/", "tr:has-text('Cumulus Bank') >> text=calendar"),
     "deliveries": (f"{LISTS}/delivery/",),
