@@ -137,7 +137,7 @@ def narrowed(file: Any) -> list[tuple[str, str]]:
         ("failed", "status__exact=FAILED"),
         ("ingested", "status__exact=INGESTED"),
         ("skipped (none)", "status__exact=SKIPPED"),
-        ("loading now (none)", "loading=yes"),
+        ("loading now", "loading=yes"),
         ("one period", period),
         ("one period, failed", f"{period}&status__exact=FAILED"),
         ("one connection", one),

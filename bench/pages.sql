@@ -1,5 +1,6 @@
 -- What bench.pages fills a database with: two exports per connection, each with its last months and refreshes;
--- files as a registry of years has them, nearly all ingested, some failed, some waiting.
+-- files as a registry of years has them, nearly all ingested, some failed, some waiting, a few loading now;
+-- of every hundredth export a delivery that is not whole.
 INSERT INTO ingestion_client (name, enabled, created_at)
 SELECT 'Client ' || n, true, now() - interval '2 years' FROM generate_series(1, %(clients)s) n;
 
@@ -30,6 +31,12 @@ SELECT s.id, 'snapshot ' || n, CASE n WHEN 0 THEN 'CURRENT' ELSE 'SUPERSEDED' EN
 FROM ingestion_deliveryscope s CROSS JOIN generate_series(0, %(refreshes)s - 1) n,
 LATERAL (SELECT least(now(), s.billing_period_start + interval '1 month') - n * interval '9 hours' AS at) t;
 
+INSERT INTO ingestion_delivery (scope_id, snapshot_id, status, reason, manifest_key, manifest_etag, listed_keys,
+                                delivered_at, first_seen_at)
+SELECT max(s.id), 'not whole', 'INCOMPLETE', 'A listed file is missing.', 'm', 'e', '{}', now(), now()
+FROM ingestion_deliveryscope s
+WHERE s.export_id %% 100 = 1 AND s.billing_period_start = date_trunc('month', now())::date GROUP BY s.export_id;
+
 INSERT INTO billing_columnlayout (digest, names, types, created_at)
 VALUES (repeat('0', 64), '{a}', '{string}', now());
 
@@ -53,6 +60,12 @@ LATERAL (SELECT date_trunc('month', now() - make_interval(months => (n / (2 * %(
 LATERAL (SELECT least(now(), month + interval '1 month') - (n %% 700) * interval '1 hour' AS at,
                 CASE WHEN n %% 2000 = 1 THEN 'FAILED' WHEN n %% 2000 = 2 THEN 'NEW' ELSE 'INGESTED' END AS status) t;
 
+INSERT INTO ingestion_deliveryfile (delivery_id, source_file_id, last_modified)
+SELECT d.id, f.id, f.last_modified
+FROM ingestion_sourcefile f
+JOIN ingestion_deliveryscope s USING (export_id, billing_period_start)
+JOIN ingestion_delivery d ON d.scope_id = s.id AND d.status = 'CURRENT';
+
 INSERT INTO ingestion_discoveryrun
     (connection_id, actor, outcome, started_at, ended_at, listed, listed_bytes, registered, counts, error_code,
      error_message, next_action)
@@ -67,10 +80,17 @@ SELECT f.id, 'schedule', 'host:1', false, CASE f.status WHEN 'FAILED' THEN 'FAIL
        f.first_seen_at + interval '9 seconds', coalesce(f.row_count, 0), f.size, f.error_code, f.error_message, '', '', '{}'
 FROM ingestion_sourcefile f WHERE f.status <> 'NEW';
 
+INSERT INTO ingestion_loadattempt
+    (source_file_id, actor, worker, is_reload, outcome, started_at, progress_at, rows, bytes_read, error_code,
+     error_message, next_action, error_column, evidence)
+SELECT f.id, 'schedule', 'host:1', false, 'RUNNING', now() - interval '20 seconds', now(), 20000, f.size / 3, '', '',
+       '', '', '{}'
+FROM ingestion_sourcefile f WHERE f.status = 'NEW' ORDER BY f.id DESC LIMIT 4;
+
 INSERT INTO ingestion_awsuse (connection_id, run, actor, subject, started_at, ended_at, calls, bytes_received)
 SELECT f.connection_id, 'a' || a.id, 'schedule', f.key, a.started_at, a.ended_at,
        '{"AssumeRole": {"sent": 1, "refused": 0}, "GetObject": {"sent": 1, "refused": 0}}', f.size
-FROM ingestion_loadattempt a JOIN ingestion_sourcefile f ON f.id = a.source_file_id;
+FROM ingestion_loadattempt a JOIN ingestion_sourcefile f ON f.id = a.source_file_id WHERE a.ended_at IS NOT NULL;
 
 -- One receipt for each file, of about the size a receipt has.
 INSERT INTO ingestion_receipt (connection_id, sequence, kind, source_file_id, body, previous_sha256, sha256, created_at)

@@ -56,9 +56,9 @@ def found_of(exports: QuerySet[Export]) -> dict[Key, Found]:
 
 
 def _files(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, int]]:
-    asked = {"exports": list(exports.values_list("pk", flat=True)), "live": [str(status) for status in LIVE]}
+    asked, live = list(exports.values_list("pk", flat=True)), [str(status) for status in LIVE]
     with connection.cursor() as cursor:
-        cursor.execute(FILES, asked)
+        cursor.execute(FILES, {"exports": asked, "live": live})
         return {(export, period): (*numbers,) for export, period, *numbers in cursor.fetchall()}
 
 

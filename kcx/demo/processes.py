@@ -22,10 +22,13 @@ class Children:
         self._environment = {**own, **settings, "DJANGO_SETTINGS_MODULE": "kcx.settings"}
         self._running: list[subprocess.Popen[str]] = []
 
-    def manage(self, *arguments: str) -> None:
-        """Run a command to its end, on this terminal. Raises CalledProcessError where it fails."""
+    def manage(self, *arguments: str, may_fail: bool = False) -> None:
+        """Run a command to its end, on this terminal.
+
+        Raises CalledProcessError where it fails; with `may_fail`, status 1 may be its answer.
+        """
         process = self.start("manage.py", *arguments)
-        if process.wait() != 0:
+        if process.wait() not in ({0, 1} if may_fail else {0}):
             raise subprocess.CalledProcessError(process.returncode, arguments)
         self._running.remove(process)
 

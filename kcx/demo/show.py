@@ -11,7 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kcx.demo.clients import CLIENTS, DemoClient, deliver_history, deliver_on
+from kcx.demo.clients import (
+    CLIENTS,
+    DAMAGED_FILES,
+    RESTATED,
+    DemoClient,
+    deliver_history,
+    deliver_on,
+    restate,
+)
 from kcx.demo.processes import Children
 from kcx.embedded import server
 from kcx.simulated_aws.deliveries import BillingService
@@ -38,8 +46,7 @@ def show(folder: Path, port: int, every_seconds: int, say: Say, *, serve: bool) 
     with ExitStack() as stack:
         try:
             services, children = _set_up(folder, stack, say)
-            say("\n== Discover and ingest: manage.py ingest")
-            children.manage("ingest")
+            _ingest(services, children, say)
             say("\n== The registry: manage.py status")
             children.manage("status")
             say(WHERE_TO_LOOK.format(folder=folder))
@@ -94,6 +101,20 @@ def _access_told(found: dict[str, Any]) -> str:
     return f"access check: {found['outcome'].lower()}; stays disabled. Not so: {'; '.join(failed)}"
 
 
+def _ingest(services: dict[DemoClient, BillingService], children: Children, say: Say) -> None:
+    """What is there, then each restatement. Raises RuntimeError where other files fail than are damaged."""
+    say("\n== Discover and ingest: manage.py ingest")
+    children.manage("ingest", may_fail=True)
+    failed = sum(one["files"]["failed"] for one in json.loads(children.asked("status", "--json")))
+    if failed != DAMAGED_FILES:
+        raise RuntimeError(f"files failed: {failed}; damaged in the clients' buckets: {DAMAGED_FILES}")
+    say("The one that failed is damaged in the client's bucket, on purpose: none of its rows is kept.")
+    for refresh in range(1, 1 + len(RESTATED)):
+        say("\n== AWS restates the running month: manage.py ingest")
+        restate(services, refresh)
+        children.manage("ingest")
+
+
 def _serve(
     services: dict[DemoClient, BillingService], children: Children, port: int, every_seconds: int, say: Say
 ) -> None:
@@ -103,13 +124,14 @@ def _serve(
     children.start("-m", "gunicorn", "--bind", address, "--threads=4", *QUIETLY, "kcx.wsgi")
     children.start("manage.py", "worker")
     say(f"\n== The admin: http://{address}/admin/  login demo, password {password}  (Ctrl-C stops all)")
-    for told in deliver_on(services):
+    deliveries = deliver_on(services)
+    while True:
         next_delivery = time.monotonic() + every_seconds
         while time.monotonic() < next_delivery:
             time.sleep(1)
             if ended := children.ended():
                 raise RuntimeError(f"ended unexpectedly: {', '.join(ended)}")
-        say(told)
+        say(next(deliveries))
 
 
 def _refuse_taken_port(port: int) -> None:

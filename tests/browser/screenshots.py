@@ -17,14 +17,21 @@ from tests.waiting import until
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_BYTES = 200_000
 LOGIN = re.compile(r"(http://\S+)/admin/\s+login (\S+), password (\S+)")
-# Name of the picture, and the way to it: a page, then the links and buttons pressed on it.
+# Name of the picture, and the way to it: a page, then what is pressed on it, or after TO scrolled to.
+TO = "scroll to "
 LISTS = "/admin/ingestion"
-FILE = (f"{LISTS}/sourcefile/", "#result_list a:has(.kcx-key) >> nth=1")
+FILE = (f"{LISTS}/sourcefile/", "#result_list tr:has-text('Ingested') a:has(.kcx-key) >> nth=1")
 PICTURES: dict[str, tuple[str, ...]] = {
     "dashboard": ("/admin/",),
     "add-connection": (f"{LISTS}/clientconnection/add/",),
     "texts-for-the-client": (f"{LISTS}/clientconnection/", "text=Drizzle Media drizzle-billing"),
     "connection": (f"{LISTS}/clientconnection/", "text=Cumulus Bank cumulus-finops"),
+    "ladder": (
+        f"{LISTS}/clientconnection/",
+        "text=Drizzle Media drizzle-billing",
+        f"{TO}section:has(#ladder)",
+    ),
+    "charts": ("/admin/", f"{TO}section:has(canvas)"),
     "coverage": ("/admin/", "tr:has-text('Cumulus Bank') >> text=calendar"),
     "deliveries": (f"{LISTS}/delivery/",),
     "registry": (f"{LISTS}/sourcefile/",),
@@ -70,10 +77,14 @@ def log_in(page: Page, login: str, password: str) -> None:
 
 
 def take(page: Page, way: tuple[str, ...], to: Path) -> None:
-    """Go there and take the picture, from the top of the page. Raises RuntimeError where it is too large."""
+    """Go there and take the picture of what the window shows. Raises RuntimeError where it is too large."""
     page.goto(way[0])
     for step in way[1:]:
-        page.locator(step).first.click()
+        place = page.locator(step.removeprefix(TO)).first
+        if step.startswith(TO):
+            place.evaluate("one => one.scrollIntoView()")
+        else:
+            place.click()
         page.wait_for_load_state()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=to, animations="disabled")

@@ -5,9 +5,15 @@ from django.core.exceptions import ValidationError
 
 from ingestion.access.check import run_access_check
 from ingestion.access.enabling import enable
-from ingestion.models import AccessCheck, ClientConnection
+from ingestion.models import AccessCheck, ClientConnection, SourceFile
 from ingestion.onboarding import onboard
-from kcx.demo.clients import CLIENTS, DemoClient, deliver_history
+from ingestion.pipeline import run
+from ingestion.reruns import load_each, waiting
+from kcx.dashboard.calendar import calendar
+from kcx.dashboard.connections import Line, State, lines
+from kcx.demo.clients import CLIENTS, DAMAGED_FILES, RESTATED, DemoClient, deliver_history, restate
+from kcx.simulated_aws.deliveries import BillingService
+from tests.kcx.situations import this_month
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "progress"]),
@@ -18,17 +24,74 @@ SAFE = [client for client in CLIENTS if client.asks_for_external_id]
 UNSAFE = [client for client in CLIENTS if not client.asks_for_external_id]
 
 
-def checked(client: DemoClient) -> tuple[ClientConnection, AccessCheck]:
-    """The client onboarded and delivered to as the demo does it, and what its access check found."""
+def onboarded(client: DemoClient, **values: object) -> tuple[ClientConnection, BillingService]:
+    """The client as the demo onboards it and AWS delivers to it."""
     account = client.account
-    values = {"role_arn": account.role_arn, "bucket": account.bucket}
+    values |= {"role_arn": account.role_arn, "bucket": account.bucket}
     made = onboard(client.name, {**values, "prefix": account.prefix, "region": account.region})
     account.create_bucket()
     client.make_role(made.trust_policy, made.permission_policy)
-    deliver_history(client)
-    check = run_access_check(made.connection.pk, "a test")
+    return made.connection, deliver_history(client)
+
+
+def checked(client: DemoClient) -> tuple[ClientConnection, AccessCheck]:
+    """The client onboarded, and what its access check found."""
+    connection, _ = onboarded(client)
+    check = run_access_check(connection.pk, "a test")
     assert check is not None
-    return made.connection, check
+    return connection, check
+
+
+def ingest(connection: ClientConnection) -> None:
+    run.discover(connection.pk, "a test")
+    for _file, _attempt in load_each(waiting(connection), "a test", lambda _rows, _bytes: None):
+        pass
+
+
+def shown(client: DemoClient) -> tuple[Line, dict[str, list[str]]]:
+    """What the dashboard tells after the demo has ingested: the line, each export's cells, oldest first."""
+    connection, service = onboarded(client, load_new_exports=True)
+    enable(connection, "a test", "it is only a demo")
+    ingest(connection)
+    for refresh in range(1, 1 + len(RESTATED)):
+        restate({client: service}, refresh)
+        ingest(connection)
+    rows = calendar(connection.exports.all(), this_month()).rows
+    cells = {
+        row.export: [f"{cell.coverage.words}, {cell.detail}" for cell in reversed(row.cells) if cell]
+        for row in rows
+    }
+    return next(line for line in lines() if line.id == connection.pk), cells
+
+
+def test_the_demo_shows_a_client_whose_deliveries_are_late() -> None:
+    line, cells = shown(CLIENTS[0])
+    assert line.state is State.LATE
+    assert cells == {"cur/hourly": ["Complete, 2 files"] * 4}
+
+
+def test_the_demo_shows_a_client_whose_running_month_was_restated_and_a_file_that_is_none_of_awss() -> None:
+    line, cells = shown(CLIENTS[1])
+    assert line.state is State.FRESH
+    assert line.expectation.expected is not None
+    assert cells == {"exports/cur2": ["Complete, 3 files"] * 3 + ["Restated, 2 times"]}
+    [own] = SourceFile.objects.filter(skip_reason=SourceFile.SkipReason.UNKNOWN)
+    assert own.key == "exports/budget.xlsx"
+
+
+def test_the_demo_shows_a_damaged_file_beside_good_ones_and_a_missing_month() -> None:
+    line, cells = shown(CLIENTS[2])
+    assert line.state is State.FAILED
+    assert [(failed.code, failed.files) for failed in line.failed] == [("corrupt_gzip", DAMAGED_FILES)]
+    assert cells == {
+        "exports/cur2": ["Complete, 1 file"] * 3 + ["Restated, 2 times"],
+        "exports/focus-1-2": [
+            "Complete, 2 files",
+            "Failed, 1 of 2 files",
+            "Missing, no delivery",
+            "Restated, 2 times",
+        ],
+    }
 
 
 @pytest.mark.parametrize("client", SAFE, ids=lambda client: client.name)
