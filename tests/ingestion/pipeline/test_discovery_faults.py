@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ingestion.access.state import reachable
 from ingestion.models import DiscoveryRun, SourceFile
 from tests.builders import ClientUnderTest
 from tests.faulty_s3 import (
@@ -78,6 +79,28 @@ def test_a_slow_aws_holds_a_discovery_for_a_bounded_time(
     settings.KCX_AWS_SECONDS = 1
     assert_failed(client, "too_slow")
     settings.KCX_AWS_SECONDS = 180
+    wire.heal()
+    assert_finds(client)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code"),
+    [
+        (403, "RegionDisabledException", "session_refused"),
+        (400, "PackedPolicyTooLarge", "session_refused"),
+        (400, "MalformedPolicyDocument", "session_refused"),
+        (400, "Throttling", "aws_unavailable"),
+    ],
+)
+def test_what_sts_refuses_is_told_from_an_outage(
+    client: ClientUnderTest, wire: FaultyAws, status: int, answer: str, code: str, at_once: None
+) -> None:
+    told = f"<ErrorResponse><Error><Code>{answer}</Code><Message>m</Message></Error></ErrorResponse>"
+    wire.ever["AssumeRole"] = answering(status, body=told.encode())
+    assert_failed(client, code)
+    (attempt,) = client.load_all()
+    assert (attempt.error_code, client.file("exports/known.csv").next_retry_at is None) == (code, False)
+    assert reachable().exists() == (code == "aws_unavailable")
     wire.heal()
     assert_finds(client)
 
