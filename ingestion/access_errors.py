@@ -24,6 +24,36 @@ class ForeignBucket(AccessError):
     next_action = "Ask the client whose bucket it is; enter its owner on the connection if they confirm it."
 
 
+class AccountProblem(AccessError):
+    """AWS has closed the account, the bucket or the object to everybody."""
+
+    code = "account_problem"
+    next_action = "Ask the client to settle it with AWS Support, then check access again."
+
+
+class CustomerKey(AccessError):
+    """The object is encrypted with a key that S3 does not keep (SSE-C)."""
+
+    code = "customer_key"
+    next_action = "Ask the client to store it with SSE-S3 or SSE-KMS; AWS writes no export with SSE-C."
+
+
+class SessionRefused(AccessError):
+    """STS gives KCX no session of the role, for a reason other than the role's trust policy."""
+
+    code = "session_refused"
+    next_action = (
+        "Read what AWS said: a region is activated in the account's settings, a policy is KCX's own to mend."
+    )
+
+
+class Refused(AccessError):
+    """AWS refused, and will again, for a reason that KCX has no name for."""
+
+    code = "aws_refused"
+    next_action = "Read what AWS said, have whoever it concerns mend it, then retry."
+
+
 class UnsafeRole(AccessError):
     """The role lets KCX's account in without the connection's external id."""
 

@@ -15,7 +15,6 @@ from botocore.parsers import ResponseParserError
 from ingestion import access_errors, errors
 
 BY_CODE: dict[str, type[errors.IngestionError]] = {
-    "AccessDenied": errors.AccessDenied,
     "403": errors.AccessDenied,
     "NoSuchKey": errors.ObjectGone,
     "404": errors.ObjectGone,
@@ -28,9 +27,23 @@ BY_CODE: dict[str, type[errors.IngestionError]] = {
     "InvalidObjectState": errors.ArchivedObject,
     "ExpiredToken": errors.CredentialsExpired,
     "ExpiredTokenException": errors.CredentialsExpired,
+    "TokenRefreshRequired": errors.CredentialsExpired,
     "RequestTimeTooSkewed": errors.ClockSkew,
     "InvalidClientTokenId": errors.NoIdentity,
     "SignatureDoesNotMatch": errors.NoIdentity,
+    "AllAccessDisabled": access_errors.AccountProblem,
+    "AccountProblem": access_errors.AccountProblem,
+}
+# What S3 passes on from KMS, without the `KMS.` before and the `Exception` behind. All else passes: of a key
+# that is unavailable, too, AWS says that the request can be retried.
+KMS_DENIED = {"AccessDenied", "Disabled", "NotFound", "InvalidState", "KMSInvalidState", "InvalidKeyUsage"}
+# Without an own name, these refuse; those of PASSING are answered with them all the same.
+REFUSING = {400, 403, 405}
+PASSING = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "SlowDown"),
+    *("RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded"),
+    *("BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete"),
+    *("RequestTimeout", "RequestTimeoutException", "IncompleteBody", "InternalError", "ServiceUnavailable"),
 }
 # How STS says what S3 calls RequestTimeTooSkewed.
 SKEWED = ("Signature expired", "Signature not yet current")
@@ -54,15 +67,32 @@ def translated(doing: str) -> Iterator[None]:
 def _named(error: ClientError) -> type[errors.IngestionError]:
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "")
-    if code == "AccessDenied" and error.operation_name == "AssumeRole":
-        return errors.AssumeRoleDenied
-    if code.startswith("KMS.") or (code == "AccessDenied" and "kms:" in str(error)):
-        return errors.KmsDenied
-    if code == "AccessDenied" and "explicit deny" in message:
-        return access_errors.ExplicitDeny
+    if code == "AccessDenied":
+        return _denied(error, message)
+    if code.startswith("KMS."):
+        reason = code.removeprefix("KMS.").removesuffix("Exception")
+        return errors.KmsDenied if reason in KMS_DENIED else errors.S3Unavailable
     if code == "SignatureDoesNotMatch" and message.startswith(SKEWED):
         return errors.ClockSkew
-    return BY_CODE.get(code, errors.S3Unavailable)
+    if code == "InvalidRequest" and "Server Side Encryption" in message:
+        return access_errors.CustomerKey
+    return BY_CODE.get(code) or _unknown(error, code)
+
+
+def _denied(error: ClientError, message: str) -> type[errors.IngestionError]:
+    if error.operation_name == "AssumeRole":
+        return errors.AssumeRoleDenied
+    if "kms:" in str(error):
+        return errors.KmsDenied
+    return access_errors.ExplicitDeny if "explicit deny" in message else errors.AccessDenied
+
+
+def _unknown(error: ClientError, code: str) -> type[errors.IngestionError]:
+    """A code that is only a number is that of an answer without a text, as to a HEAD: it tells no reason."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code.isdigit() or code in PASSING or status not in REFUSING:
+        return errors.S3Unavailable
+    return access_errors.SessionRefused if error.operation_name == "AssumeRole" else access_errors.Refused
 
 
 def _sentence(error: ClientError) -> str:

@@ -6,7 +6,7 @@ RAISE_THE_CAP = "If the file is genuine, raise the cap (docs/operations.md), the
 
 
 class EmptyObject(BadFileError):
-    """The object has no bytes at all."""
+    """The object has no bytes at all, or a byte order mark and nothing else."""
 
     code = "empty_object"
 

@@ -18,7 +18,7 @@ Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
 LIVE = [*OPEN, Status.CURRENT]
 FAILED = Q(source_file__status=SourceFile.Status.FAILED)
-STATE_OF_FILE = ("status", "next_retry_at", "error_code", "skip_reason", "layout")
+STATE_OF_FILE = ("status", "next_retry_at", "error_code", "skip_reason", "layout", "row_count")
 BLOCKED = FAILED & Q(source_file__next_retry_at=None) | Q(source_file__status=SourceFile.Status.SKIPPED)
 
 
@@ -57,7 +57,7 @@ def settle(delivery_id: int) -> bool:
     files = list(delivery.files.only("key", *STATE_OF_FILE))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
         return False  # what is missing is the listing's to say
-    against = _against(files)
+    against = _against(files) or _against_header(files, delivery.manifest_columns)
     # A newer version of a key tells how the key fares. This one may come back all the same.
     status = Status.INCOMPLETE if against and not (scope.key and newer) else Status.PENDING
     if (delivery.status, delivery.reason) != (status, against):
@@ -153,6 +153,20 @@ def _against(files: list[SourceFile]) -> str:
     named = ColumnLayout.objects.filter(pk__in=layouts).exclude(names=[]).values_list("names", flat=True)
     headers = {tuple(names) for names in named} if len(layouts) > 1 else ()
     return "The headers of its parts disagree." if len(headers) > 1 else ""
+
+
+def _against_header(files: list[SourceFile], expected: list[str] | None) -> str:
+    """Why a delivery without any row is not believed to be an empty month; '' where it is.
+
+    AWS empties parts that are too many, but writes a header that its manifest knows: in any order of columns.
+    """
+    if not (files and expected) or any(file.row_count != 0 for file in files):
+        return ""
+    layouts = ColumnLayout.objects.filter(pk__in={file.layout_id for file in files}).exclude(names=[])
+    headers = [sorted(names) for names in layouts.values_list("names", flat=True)]
+    if headers and all(header == sorted(expected) for header in headers):
+        return ""
+    return f"Its parts have no rows, and not the header that its manifest tells: {files[0].key}"
 
 
 def _by_key(scope: DeliveryScope) -> list[Delivery]:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from ingestion.access.state import refused_codes
-from ingestion.access_errors import ExplicitDeny, ForeignBucket, RequesterPays
+from ingestion.access_errors import (
+    AccountProblem,
+    CustomerKey,
+    ExplicitDeny,
+    ForeignBucket,
+    Refused,
+    RequesterPays,
+)
 from ingestion.deadline import Pace
 from ingestion.errors import AccessDenied, AccessError, IngestionError, KmsDenied, TooSlow
 from ingestion.models import ClientConnection, Export, SourceFile
@@ -18,9 +25,9 @@ from ingestion.pipeline.update_registry import retry_now
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # types only: not installed where KCX runs
 
-# By these S3 refuses a read; the latter two are the bucket's, whatever the file.
+# By these S3 refuses a read; the last two are the bucket's, whatever the file.
 OF_BUCKET = (RequesterPays, ForeignBucket)
-OF_READS = (AccessDenied, ExplicitDeny, KmsDenied, *OF_BUCKET)
+OF_READS = (AccessDenied, ExplicitDeny, KmsDenied, CustomerKey, AccountProblem, Refused, *OF_BUCKET)
 # So many other files are tried at most before a refusal is held to be the connection's.
 TRIED = 20
 REFUSED_TRIED = 3

@@ -37,6 +37,7 @@ class _Contents:
 
     snapshot_id: str
     keys: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 class ManifestDeliveries:
@@ -87,7 +88,8 @@ class ManifestDeliveries:
         contents = self._read(ListedManifest(file, classify(file.key)), delivery.scope.export)
         present = self._bucket.files(contents.keys)
         with transaction.atomic():
-            Delivery.objects.filter(pk=delivery.pk).update(listed_keys=list(contents.keys))
+            told = {"listed_keys": list(contents.keys), "manifest_columns": list(contents.columns)}
+            Delivery.objects.filter(pk=delivery.pk).update(**told)
             self._want(delivery, present)
 
     def _observe(self, listed: ListedManifest, export: Export) -> None:
@@ -99,7 +101,8 @@ class ManifestDeliveries:
         version = (listed.file.key, listed.file.etag, listed.file.last_modified)
         if version in self._to_look_at_again:
             delivery = Delivery.objects.get(pk=self._to_look_at_again[version])
-            return _Contents(delivery.snapshot_id, tuple(delivery.listed_keys or ()))
+            lists = (delivery.listed_keys, delivery.manifest_columns)
+            return _Contents(delivery.snapshot_id, *(tuple(one or ()) for one in lists))
         try:
             return None if version in self._known else self._read(listed, export)
         except (ObjectChanged, ObjectGone):
@@ -131,7 +134,8 @@ class ManifestDeliveries:
         manifest = self._bucket.manifest(listed)
         self._unread.others_read = True
         learn(export, manifest)
-        return _Contents(manifest.snapshot_id, manifest.data_keys)
+        columns = tuple(column.name for column in manifest.columns)
+        return _Contents(manifest.snapshot_id, manifest.data_keys, columns)
 
     def _enter_unread(self, snapshot_id: str, listed: ListedManifest, export: Export, reason: str) -> None:
         with transaction.atomic():
@@ -144,7 +148,7 @@ class ManifestDeliveries:
         present = self._bucket.files(contents.keys)
         against = self._against(listed, contents.keys, present)
         with transaction.atomic():
-            delivery = enter(listed, export, contents.snapshot_id, contents.keys)
+            delivery = enter(listed, export, contents.snapshot_id, contents.keys, contents.columns)
             self._snapshots.add((export.pk, listed.facts.period_start, contents.snapshot_id))
             newest = overtake_older(delivery)
             if not (newest or self._history):

@@ -17,19 +17,28 @@ UNREAD = ""
 NOT_LOADED = "Older than the current delivery when it was found: not loaded."
 
 
-def enter(listed: ListedManifest, export: Export, snapshot_id: str, keys: Iterable[str] | None) -> Delivery:
+def enter(
+    listed: ListedManifest,
+    export: Export,
+    snapshot_id: str,
+    keys: Iterable[str] | None,
+    columns: Iterable[str] | None = None,
+) -> Delivery:
     """The delivery of this version of a manifest, made if new; its scope is locked. In a transaction.
 
     One that was entered as UNREAD takes this snapshot id, unless another manifest told of the same delivery.
     """
     scope = locked_scope(export, listed.facts.period_start)
+    contents = {
+        "listed_keys": None if keys is None else list(keys),
+        "manifest_columns": None if columns is None else list(columns),
+    }
     same_time = Delivery.objects.filter(scope=scope, delivered_at=listed.file.last_modified)
     if not same_time.filter(snapshot_id=snapshot_id).exists():
         unread = same_time.filter(
             snapshot_id=UNREAD, manifest_key=listed.file.key, manifest_etag=listed.file.etag, status__in=OPEN
         )
-        listed_keys = None if keys is None else list(keys)
-        unread.update(snapshot_id=snapshot_id, listed_keys=listed_keys, status=Status.PENDING, reason="")
+        unread.update(snapshot_id=snapshot_id, **contents, status=Status.PENDING, reason="")
     delivery, _ = Delivery.objects.get_or_create(
         scope=scope,
         delivered_at=listed.file.last_modified,
@@ -37,7 +46,7 @@ def enter(listed: ListedManifest, export: Export, snapshot_id: str, keys: Iterab
         defaults={
             "manifest_key": listed.file.key,
             "manifest_etag": listed.file.etag,
-            "listed_keys": None if keys is None else list(keys),
+            **contents,
         },
     )
     return delivery

@@ -106,7 +106,9 @@ class Bucket:
     def _read(self, file: RemoteFile) -> bytes:
         pinned = PinnedObject(self._access.bucket, file.key, file.etag, file.size, self._access.owner)
         with ObjectReader(self._s3, pinned) as reader:
-            return reader.read()
+            body = reader.read()
+            reader.verify()
+            return body
 
 
 def _statuses(parquet: bytes) -> list[object]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ingestion.file_errors import (
     BadCsv,
+    EmptyObject,
     NamelessColumn,
     NotUtf8,
     NulCharacter,
@@ -41,6 +42,8 @@ class CsvText:
         if start.startswith(_OTHER_BOMS):
             raise NotUtf8("The text is UTF-16 or UTF-32, not UTF-8.", evidence=bad_place(start, 0))
         plain = start.removeprefix(UTF8_BOM)
+        if start and not plain:
+            raise EmptyObject("The text is a byte order mark and nothing else.", evidence=bad_place(start, 0))
         header, rest = _split_header(plain, text, limits.row_bytes)
         self.columns = tuple(Column(name, "string") for name in _names(header, limits)) if plain else ()
         self.blank_lines = 0

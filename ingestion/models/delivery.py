@@ -58,6 +58,11 @@ class Delivery(models.Model):
         default=list,
         help_text="The data files its manifest lists; null where the manifest was not read, or cannot be.",
     )
+    manifest_columns = ArrayField(
+        models.TextField(),
+        null=True,
+        help_text="The columns its manifest names, as a header spells them; null where it was not read.",
+    )
     restatement = models.JSONField(
         null=True, help_text="What changed against the delivery that was current before."
     )

@@ -7,6 +7,7 @@ from random import uniform
 
 from django.utils import timezone
 
+from ingestion.access_errors import SessionRefused
 from ingestion.errors import (
     AssumeRoleDenied,
     ClockSkew,
@@ -25,7 +26,7 @@ LONGEST_RETRY = timedelta(hours=6)
 # What failed together is not tried again together.
 JITTER = 0.25
 # The connection is refused, not this file: all its files wait until that is mended.
-OF_THE_CONNECTION = (AssumeRoleDenied, NoIdentity, NoSuchBucket, WrongRegion, ClockSkew)
+OF_THE_CONNECTION = (AssumeRoleDenied, SessionRefused, NoIdentity, NoSuchBucket, WrongRegion, ClockSkew)
 # This version can never be read again.
 VERSION_LOST = (ObjectChanged, ObjectGone)
 

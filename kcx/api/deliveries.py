@@ -52,7 +52,11 @@ class Deliveries(Rows):
 
     def found(self) -> QuerySet[Delivery]:
         """The deliveries of the scope."""
-        return deliveries_of(self.request).select_related("scope").defer("listed_keys", "restatement")
+        return (
+            deliveries_of(self.request)
+            .select_related("scope")
+            .defer("listed_keys", "manifest_columns", "restatement")
+        )
 
     def narrowed(self, found: QuerySet[Delivery], wanted: dict[str, Any]) -> QuerySet[Delivery]:
         """Those that were asked for; each of a delivery's times may be its last change."""

@@ -78,6 +78,27 @@ STATES = {
     "kms-disabled": State("KMS.DisabledException", "arn:aws:kms:key is disabled.", "kms_denied"),
     "kms-key-gone": State("KMS.NotFoundException", "Key does not exist", "kms_denied"),
     "kms-key-deleted": State("KMS.KMSInvalidStateException", "key is pending deletion.", "kms_denied"),
+    "kms-key-of-another-use": State("KMS.InvalidKeyUsageException", "for signing only", "kms_denied"),
+    "kms-key-unavailable": State(
+        "KMS.KeyUnavailableException", "You can retry the request.", "aws_unavailable", transient=True
+    ),
+    "kms-throttled": State(
+        "KMS.ThrottlingException", "You have exceeded the rate", "aws_unavailable", transient=True
+    ),
+    "key-of-the-clients-own": State(
+        "InvalidRequest", "The object was stored using a form of Server Side Encryption.", "customer_key"
+    ),
+    "request-that-s3-refuses": State("InvalidRequest", "The request is not valid.", "aws_refused"),
+    "token-that-is-none": State("InvalidToken", "The provided token is malformed.", "aws_refused"),
+    "object-closed-by-aws": State(
+        "AllAccessDisabled", "All access to this object has been disabled", "account_problem"
+    ),
+    "account-closed-by-aws": State(
+        "AccountProblem", "There is a problem with your account", "account_problem"
+    ),
+    "request-timeout": State(
+        "RequestTimeout", "Your socket connection was not read from", "aws_unavailable", transient=True
+    ),
     "other-region": State(
         "AuthorizationHeaderMalformed", "the region is wrong", "wrong_region", transient=True
     ),

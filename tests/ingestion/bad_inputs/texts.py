@@ -124,6 +124,7 @@ CSV: dict[str, Case] = {
     "line-of-blanks": csv(HEAD + b"   \n4,5\n", "ragged_row", "Row 2 has 1 values", 2),
     "column-without-a-name": csv(b"a,,c\nSecret,2,3\n", "nameless_column", "Column 2 of 3 has no name"),
     "blank-first-line": Refused("f.csv", b"\n" + HEAD, "nameless_column", "first line"),
+    "byte-order-mark-and-nothing-else": csv(b"\xef\xbb\xbf", "empty_object", "byte order mark"),
     "byte-order-mark": Accepted("f.csv", b"\xef\xbb\xbf" + HEAD, ["a", "b"], [["Secret", "2"]]),
     "crlf": Accepted("f.csv", b'a,b\r\n"x\r\ny",2\r\n"\r",""\r\n', ["a", "b"], [["x\r\ny", "2"], ["\r", ""]]),
     "lone-carriage-returns": Accepted(

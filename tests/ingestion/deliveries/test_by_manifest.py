@@ -165,6 +165,30 @@ def test_a_header_only_part_is_a_valid_part_of_no_rows(client_under_test: Client
     assert shown(client_under_test) == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("identity/LineItemId,lineItem/v\n", "CURRENT"),
+        ("lineItem/v,identity/LineItemId\n", "CURRENT"),
+        ("identity/LineItemId,another\n", "INCOMPLETE"),
+        ("", "INCOMPLETE"),
+    ],
+    ids=["its own", "in another order", "another", "none"],
+)
+@EVERY_LAYOUT
+def test_a_month_without_rows_is_believed_where_its_header_is_the_manifests(
+    client_under_test: ClientUnderTest, export: ExportSpec, header: str, status: str
+) -> None:
+    service, account = BillingService(client_under_test.account), client_under_test.account
+    service.deliver(export, MARCH, [part("1")], at=NOON)
+    client_under_test.ingest()
+    empty = service.deliver(export, MARCH, [part("2")], at=NOON + timedelta(hours=8))
+    account.put_object(empty.data_keys[0], csv_gz(header), at=NOON + timedelta(hours=7))
+    client_under_test.ingest()
+    assert deliveries()[-1][0] == status
+    assert shown(client_under_test) == ([] if status == "CURRENT" else ["1"])
+
+
 def test_a_version_that_returns_is_shown_again_without_being_loaded_again(
     client_under_test: ClientUnderTest,
 ) -> None:

@@ -146,6 +146,7 @@ def test_any_value_in_any_field_is_read_and_stored_or_refused_but_nothing_else(
         with transaction.atomic():
             export = an_export(a_connection())
             learn(export, manifest)
-            enter(LISTED, export, manifest.snapshot_id, manifest.data_keys)
+            columns = [column.name for column in manifest.columns]
+            enter(LISTED, export, manifest.snapshot_id, manifest.data_keys, columns)
             transaction.set_rollback(True)
     assert field in told

@@ -1,0 +1,28 @@
+"""What AWS answers, by KCX's names: what no server here can be made to answer."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ingestion.access_errors import Refused
+from ingestion.aws_errors import translated
+from ingestion.errors import IngestionError, S3Unavailable
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "named"),
+    [
+        ("400", 400, S3Unavailable),  # to a HEAD, whatever the reason: an expired token, too
+        ("405", 405, S3Unavailable),
+        ("MethodNotAllowed", 405, Refused),
+        ("NotThoughtOfYet", 403, Refused),
+        ("NotThoughtOfYet", 409, S3Unavailable),
+        ("NotThoughtOfYet", 500, S3Unavailable),
+        ("ThrottlingException", 400, S3Unavailable),
+    ],
+)
+def test_a_code_without_a_name_refuses_where_its_status_says_so(
+    code: str, status: int, named: type[IngestionError]
+) -> None:
+    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(named, match="Reading x: AWS answered"), translated("Reading x"):
+        raise ClientError(told, "GetObject")  # type: ignore[arg-type]  # of the metadata, the status is enough
