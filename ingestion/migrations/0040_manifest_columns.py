@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0036_verification_requests")]
+    dependencies = [("ingestion", "0039_dashboard_by_attempts")]
 
     operations = [
         migrations.AddField(

@@ -114,6 +114,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0039_dashboard_by_attempts")]
+    dependencies = [("ingestion", "0040_manifest_columns")]
     # Undone with 0002 and 0019, which made them: until then nothing needs what they allowed.
     operations = [migrations.RunSQL(FREEZE + CLIENT_VIEWS + FIX, migrations.RunSQL.noop)]
