@@ -87,6 +87,24 @@ def test_from_an_empty_database_to_the_first_rows(account: ClientAccount, opened
     expect(rows.get_by_role("cell", name="0.50")).to_be_visible()
 
 
+@pytest.mark.parametrize("by", ["clipboard API", "execCommand", "nothing"])
+def test_copy_copies_what_is_shown_and_says_so_only_then(opened: Opened, by: str) -> None:
+    page = opened("onboarder")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    add_connection(page)
+    text = page.locator(".kcx-tabs textarea:visible")
+    button = page.locator(".kcx-tabs [data-copy]:visible")
+    page.evaluate("navigator.clipboard.writeText('before')")
+    if by != "clipboard API":  # without TLS there is none
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()) }")
+    if by == "nothing":
+        page.evaluate("() => { document.execCommand = () => false }")
+    button.click()
+    expect(button).to_have_text("Selected: copy it by hand" if by == "nothing" else "Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.replace("\r\n", "\n") == ("before" if by == "nothing" else text.input_value())
+
+
 def test_a_failed_rung_is_mended_and_access_verified_again(account: ClientAccount, opened: Opened) -> None:
     page = opened("onboarder")
     add_connection(page)

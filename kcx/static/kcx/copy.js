@@ -5,10 +5,11 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const field = document.getElementById(button.dataset.copy);
   field.select();
+  let copied = true;
   try {
     await navigator.clipboard.writeText(field.value);
   } catch {
-    document.execCommand("copy"); // without TLS there is no clipboard API
+    copied = document.execCommand("copy"); // without TLS there is no clipboard API
   }
-  button.textContent = "Copied";
+  button.textContent = copied ? "Copied" : "Selected: copy it by hand";
 });

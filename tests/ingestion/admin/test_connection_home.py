@@ -1,5 +1,6 @@
 """A connection's home: from what the client is sent to the first discovery, and who may do what there."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +15,10 @@ from django_q.models import OrmQ
 
 from ingestion import own_account, tasks
 from ingestion.access.check import run_access_check
+from ingestion.access.ladder import STEPS
 from ingestion.admin.connection_home import BEGUN_AFTER
 from ingestion.admin.connection_now import now
-from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile, StaffAction, Worker
+from ingestion.models import AccessCheck, Client, ClientConnection, Export, SourceFile, StaffAction, Worker
 from ingestion.own_account import account_by_identity
 from ingestion.queueing import queue_discovery
 from kcx.simulated_aws.server import SimulatedAws
@@ -28,6 +30,8 @@ from tests.refusing_s3 import refusing
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
 KEY = "exports/lines/file.csv.gz"
+# Seconds; a statement that waits for a load's lock is ended after 5.
+SOON = 2
 LOAD_INSIDE_COPY = """
 from ingestion.pipeline import run
 def report(rows, bytes_read):
@@ -146,6 +150,7 @@ def test_from_nothing_to_the_first_rows(client: ClientUnderTest) -> None:
     text = home(onboarder, client)
     assert AccessCheck.objects.get().outcome == "PASSED"
     assert "Access works" in text
+    assert "Not tested, as KCX never tries it: writing, deleting" in text
     assert 'hx-trigger="every 1s"' not in text
 
     do(onboarder, client, "discover")
@@ -228,6 +233,25 @@ def test_a_part_that_is_asked_for_again_and_again_brings_no_login_into_the_page(
     assert (answer.status_code, answer.headers["HX-Refresh"]) == (403, "true")
 
 
+def test_the_ladder_shows_the_rungs_that_are_done_while_the_check_goes_on(client: ClientUnderTest) -> None:
+    rungs = [
+        {"code": step.code, "title": step.title, "verdict": "passed", "told": f"told {number}"}
+        for number, step in enumerate(STEPS[:3])
+    ]
+    check = AccessCheck.objects.create(connection=client.connection, actor="anna", rungs=rungs)
+    viewer = browser_of("viewer")
+    answer = viewer.get(address(client, "ladder"), secure=True)
+    text = answer.content.decode()
+    assert "3 of 10 rungs done." in text
+    assert [f"told {number}" in text for number in range(4)] == [True, True, True, False]
+    assert "No worker" not in text, "somebody does it"
+    assert 'hx-trigger="every 1s' in text
+    assert "HX-Refresh" not in answer.headers
+    AccessCheck.objects.filter(pk=check.pk).update(outcome="PASSED", ended_at=timezone.now())
+    answer = viewer.get(address(client, "ladder"), secure=True)
+    assert answer.headers["HX-Refresh"] == "true"
+
+
 def test_a_check_that_nobody_begins_may_be_asked_for_again(client: ClientUnderTest) -> None:
     browser, button = browser_of("onboarder"), "Verify access</button>"
     do(browser, client, "verify")
@@ -305,10 +329,38 @@ def test_no_page_waits_for_a_load_and_a_connection_is_saved_and_disabled_beside_
         home(onboarder, client)
         told = now(client.connection)
         assert (told["waiting"], told["loading"]) == (0, 1)
-        for model, pk in (("clientconnection", client.connection.pk), ("sourcefile", client.file(KEY).pk)):
-            path = reverse(f"admin:ingestion_{model}_change", args=[pk])
-            assert onboarder.get(path, secure=True).status_code == 200
-        assert onboarder.get(reverse("admin:index"), secure=True).status_code == 200
+        for page in pages_beside(client):
+            begun = time.monotonic()
+            assert onboarder.get(page, secure=True).status_code == 200, page
+            assert time.monotonic() - begun < SOON, page
+        for what in ("verify", "discover", "decide", "stop", "start"):
+            begun = time.monotonic()
+            assert do(onboarder, client, what).status_code == 302
+            assert time.monotonic() - begun < SOON, what
+        begun = time.monotonic()
         assert saved_as(onboarder, client, name="renamed beside a load")
-        assert do(onboarder, client, "stop").status_code == 302
-    assert not ClientConnection.objects.get().enabled
+        entered = {"new_client": "Beside", "bucket": "beside-a-load", "prefix": "", "region": "eu-central-1"}
+        add = reverse("admin:ingestion_clientconnection_add")
+        assert onboarder.post(add, entered, secure=True).status_code == 302
+        owner = client.connection.client
+        path = reverse("admin:ingestion_client_change", args=[owner.pk])
+        assert onboarder.post(path, {"name": owner.name}, secure=True).status_code == 302
+        assert time.monotonic() - begun < 3 * SOON
+    assert not ClientConnection.objects.get(pk=client.connection.pk).enabled
+    assert not Client.objects.get(pk=owner.pk).enabled
+    assert ClientConnection.objects.filter(bucket="beside-a-load").exists()
+
+
+def pages_beside(client: ClientUnderTest) -> list[str]:
+    """Whatever staff open: none of them may wait for the load."""
+    lists = ("client", "clientconnection", "export", "sourcefile", "delivery", "loadattempt", "discoveryrun")
+    file, connection = client.file(KEY).pk, client.connection.pk
+    return [
+        reverse("admin:index"),
+        "/admin/coverage/",
+        *(reverse(f"admin:ingestion_{model}_changelist") for model in lists),
+        reverse("admin:ingestion_clientconnection_change", args=[connection]),
+        reverse("admin:ingestion_clientconnection_transparency", args=[connection]),
+        reverse("admin:ingestion_sourcefile_change", args=[file]),
+        reverse("admin:ingestion_sourcefile_rows", args=[file]),
+    ]

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.html import escape, strip_tags
 
 from ingestion.admin import row_pages
-from ingestion.models import ClientConnection, Export, LoadAttempt, SourceFile, StaffAction
+from ingestion.models import AwsUse, ClientConnection, Export, LoadAttempt, SourceFile, StaffAction
 from ingestion.reruns import reprocess
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
@@ -477,13 +477,15 @@ def test_a_row_is_read_again_and_compared(client_under_test: ClientUnderTest, op
     assert "Could not be compared" in operator.post(passport(file, 1), secure=True).content.decode()
 
 
-def test_a_viewer_sees_rows_and_passports_and_may_not_have_them_read_again(
-    client_under_test: ClientUnderTest,
+@pytest.mark.parametrize("group", ["viewer", "onboarder"])
+def test_who_may_only_look_sees_rows_and_passports_and_may_not_have_them_read_again(
+    client_under_test: ClientUnderTest, group: str
 ) -> None:
-    file, viewer = ingest(client_under_test, csv_gz("n\n1\n")), browser_of("viewer")
+    file, viewer = ingest(client_under_test, csv_gz("n\n1\n")), browser_of(group)
     rows_of(viewer, file)
     assert '<form method="post">' not in page(viewer, passport(file))
     assert viewer.post(passport(file), secure=True).status_code == 403
+    assert not AwsUse.objects.filter(run__startswith="r").exists()
     assert "retry_now" not in page(viewer, reverse("admin:ingestion_sourcefile_change", args=[file.pk]))
 
 
