@@ -1,14 +1,16 @@
 """A file in a browser: retried with a reason, passports of its rows, and names that would be more."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
 from ingestion.models import StaffAction
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, member
 from tests.browser.tasks import run_queue
 from tests.builders import ClientUnderTest, csv_gz
+from tests.ingestion.admin.everything import one_of_everything
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -86,3 +88,30 @@ def test_hostile_keys_and_values_are_text_everywhere(
             assert SCRIPT in page.locator("body").inner_text() or page.get_by_title(HOSTILE).count() == 1
             assert page.locator("img[src=x]").count() == 0
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+
+
+def test_hostile_texts_are_text_on_every_page_there_is(raw_database: None, opened: Opened) -> None:
+    """The pages are watched: no dialog, no error in the console, no request to another host."""
+    everything = one_of_everything(text=f"{SCRIPT}<img src=x onerror=alert(1)>\u202e")
+    page = opened("onboarder")
+    chief = member("onboarder")
+    chief.is_superuser = True
+    chief.save()
+    connection, file = everything["ingestion.clientconnection"].pk, everything["ingestion.sourcefile"].pk
+    pages = ["/admin/", f"/admin/coverage/?connection={connection}"]
+    pages += [f"/admin/ingestion/clientconnection/{connection}/{name}/" for name in ("home", "transparency")]
+    for label, one in everything.items():
+        of_it = f"/admin/{label.replace('.', '/')}/"
+        pages += [of_it, f"{of_it}{quote(str(one.pk), safe='')}/change/", f"{of_it}{one.pk}/history/"]
+    shown = 0
+    for address in pages:
+        page.goto(address)
+        assert page.locator("img[src=x]").count() == 0, address
+        shown += SCRIPT in page.locator("body").inner_text()
+    assert shown > len(pages) / 2
+    page.goto("/admin/ingestion/sourcefile/")
+    page.locator(f"input.action-select[value='{file}']").check()
+    page.locator("select[name=action]").first.select_option("retry_now")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("Why?")).to_be_visible()
+    assert SCRIPT in page.locator("body").inner_text()

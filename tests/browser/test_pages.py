@@ -114,6 +114,32 @@ def test_from_the_login_to_a_file_by_keyboard(client: ClientUnderTest, opened: O
     expect(page.get_by_role("region", name="Rows of the file")).to_be_visible()
 
 
+def test_buttons_chips_cells_and_reading_again_are_pressed_by_keyboard(
+    client: ClientUnderTest, opened: Opened
+) -> None:
+    page = opened("operator")
+    page.goto("/admin/")
+    reach(page, "#state-retrying")
+    press_enter(page)
+    assert "state=retrying" in page.url
+    page.goto(f"/admin/coverage/?connection={client.connection.pk}")
+    reach(page, "a.kcx-cell")
+    press_enter(page)
+    expect(page.get_by_text("Clear all filters")).to_be_attached()
+    page.goto(f"/admin/ingestion/sourcefile/{client.file(BROKEN).pk}/change/")
+    reach(page, "button[value=retry_now]")
+    press_enter(page)
+    expect(page.get_by_label("Why?")).to_be_focused()
+    page.keyboard.type("by keyboard")
+    reach(page, "button:has-text('Retry')")
+    press_enter(page)
+    assert StaffAction.objects.get(action="retry").reason == "by keyboard"
+    page.goto(f"/admin/ingestion/sourcefile/{client.file(KEY).pk}/rows/1/")
+    reach(page, "button:has-text('Re-read this row')")
+    press_enter(page)
+    expect(page.get_by_text("every cell is the same")).to_be_visible()
+
+
 def reach(page: Page, selector: str) -> None:
     """Press Tab until the element is focused, visibly."""
     for _ in range(80):
@@ -149,7 +175,8 @@ def test_a_viewer_is_shown_no_button_and_a_forged_post_is_refused(
         "_selected_action": str(broken),
         "reason": "x",
     }
-    page.request.post("/admin/ingestion/sourcefile/", form=forged, max_redirects=0)
+    answer = page.request.post("/admin/ingestion/sourcefile/", form=forged, max_redirects=0)
+    assert answer.status == 403
     assert client.file(BROKEN).requested_by == ""
     assert not StaffAction.objects.filter(actor="viewer").exists()
     assert not AccessCheck.objects.filter(actor="viewer").exists()
