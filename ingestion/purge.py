@@ -20,7 +20,7 @@ from ingestion.models import (
     SourceFile,
     VerificationRequest,
 )
-from ingestion.models.client import PURGED
+from ingestion.models.connection import PURGED
 from ingestion.pipeline.update_registry import mark_purged
 from ingestion.publish import LIVE
 from ingestion.receipts import clock, write_purge_receipt

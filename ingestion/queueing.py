@@ -12,7 +12,7 @@ from django_q.tasks import async_task
 
 from ingestion.access.state import reachable
 from ingestion.models import AccessCheck, ClientConnection, Export, SourceFile
-from ingestion.models.client import PURGED
+from ingestion.models.connection import PURGED
 from ingestion.pipeline.update_registry import due, locked
 from ingestion.staff_actions import record
 

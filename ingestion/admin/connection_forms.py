@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ingestion.models import Client, ClientConnection
-from ingestion.models.client import ROLE_ARN
+from ingestion.models.connection import ROLE_ARN
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[ClientConnection]

@@ -6,7 +6,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import ingestion.layouts.families
-import ingestion.models.client
+import ingestion.models.connection
 from django.db import migrations, models
 
 
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('prefix', models.CharField(blank=True, help_text='Used exactly as entered: S3 keeps every slash apart.', max_length=1024)),
                 ('region', models.CharField(default='us-east-1', max_length=30, validators=[django.core.validators.RegexValidator('^[a-z]{2}(-[a-z]+)+-[0-9]+$')])),
                 ('role_arn', models.CharField(blank=True, max_length=2048, validators=[django.core.validators.RegexValidator('^arn:(aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$')])),
-                ('external_id', models.CharField(default=ingestion.models.client.new_external_id, editable=False, max_length=64, unique=True)),
+                ('external_id', models.CharField(default=ingestion.models.connection.new_external_id, editable=False, max_length=64, unique=True)),
                 ('bucket_owner', models.CharField(blank=True, help_text="The account that owns the bucket, where it is not the role's own.", max_length=12, validators=[django.core.validators.RegexValidator('^[0-9]{12}$')])),
                 ('kms_key_arn', models.CharField(blank=True, max_length=2048, validators=[django.core.validators.RegexValidator('^arn:(aws|aws-cn|aws-us-gov):kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$')], verbose_name='KMS key ARN')),
                 ('enabled', models.BooleanField(default=False)),

@@ -3,7 +3,8 @@
 from ingestion.models.access import AccessCheck
 from ingestion.models.audit import DiscoveryRun, LoadAttempt
 from ingestion.models.aws_use import AwsUse
-from ingestion.models.client import Client, ClientConnection
+from ingestion.models.client import Client
+from ingestion.models.connection import ClientConnection
 from ingestion.models.delivery import Delivery, DeliveryFile, DeliveryScope
 from ingestion.models.events import Event, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from ingestion.models.export import Export, ExportColumn

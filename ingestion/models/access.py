@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from ingestion.models.client import ClientConnection
+from ingestion.models.connection import ClientConnection
 
 
 class AccessCheck(models.Model):

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from ingestion.models.client import ClientConnection
+from ingestion.models.connection import ClientConnection
 
 
 class AwsUse(models.Model):

@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from ingestion.models.client import Client, ClientConnection
+from ingestion.models.client import Client
+from ingestion.models.connection import ClientConnection
 
 
 class Event(models.Model):

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from ingestion.layouts.families import Family
-from ingestion.models.client import ClientConnection
+from ingestion.models.connection import ClientConnection
 
 
 class Export(models.Model):

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from ingestion.models.client import ClientConnection
+from ingestion.models.connection import ClientConnection
 from ingestion.models.delivery import Delivery
 from ingestion.models.source_file import SourceFile
 

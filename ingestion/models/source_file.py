@@ -5,7 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from billing.models import ColumnLayout
-from ingestion.models.client import ClientConnection
+from ingestion.models.connection import ClientConnection
 from ingestion.models.export import Export
 
 

@@ -4,7 +4,7 @@ import json
 
 from django.db import models
 
-from ingestion.models.client import ClientConnection
+from ingestion.models.connection import ClientConnection
 from ingestion.models.source_file import SourceFile
 
 # In `detail`, where an action is of no connection: the clients it concerns.

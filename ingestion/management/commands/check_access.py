@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named, connections_named
 from ingestion.management.checking import as_json, as_text, checked
-from ingestion.models.client import PURGED
+from ingestion.models.connection import PURGED
 
 
 class Command(BaseCommand):
