@@ -3,6 +3,7 @@
 from ingestion.admin import (
     audit,
     clients,
+    connections,
     deliveries,
     events,
     exports,
@@ -16,6 +17,7 @@ from ingestion.admin import (
 __all__ = [
     "audit",
     "clients",
+    "connections",
     "deliveries",
     "events",
     "exports",
