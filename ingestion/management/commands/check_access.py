@@ -4,14 +4,15 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named, connections_named
 from ingestion.management.checking import as_json, as_text, checked
+from ingestion.management.command import KcxCommand
 from ingestion.models.connection import PURGED
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Check the access of one connection, enabled or not, or of all enabled ones; keep what is found. "
         "Exit status: 0 passed (warnings included), 1 failed or not checked, 2 no such connection."

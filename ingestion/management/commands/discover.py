@@ -4,15 +4,16 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.management.arguments import add_connection, connections_named
+from ingestion.management.command import KcxCommand
 from ingestion.management.discovering import discover_each, run_as_json
 from ingestion.plan import plan
 from ingestion.plan_text import plans_as_json, plans_as_text
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "List the buckets of one connection, or of all enabled ones, and register what is new. Loads none. "
         "Exit status: 0 all listed, 1 a listing failed, 2 no such connection."

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models.functions import Concat
 
 from ingestion.errors import IngestionError
@@ -18,13 +18,14 @@ from ingestion.exporting.export import ExportStream, export
 from ingestion.exporting.target import TargetExists, written
 from ingestion.exporting.writers import Format
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named, period
+from ingestion.management.command import KcxCommand
 from ingestion.models import Export
 from ingestion.selection import Selection, of_delivery, of_file, of_period
 
 STANDARD_OUTPUT = "-"
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Export a loaded file, a delivery, or a billing period as it is current (or was, with --as-of). "
         "A receipt is written beside the file. Exit status: 0 done, 1 it could not be exported whole "

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.export_views import refresh_stale, still_stale
+from ingestion.management.command import KcxCommand
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Make the views of exports and clients that are missing or lack a column. Workers do so, too. "
         "Exit status: 0 all are up to date, 1 some could not be made (somebody reads them: try again)."

@@ -3,11 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.errors import IngestionError
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connections_named, file_with_id
 from ingestion.management.checking import actor
+from ingestion.management.command import KcxCommand
 from ingestion.management.discovering import ACTOR, discover_each
 from ingestion.management.loading import load_files
 from ingestion.models import Delivery
@@ -16,7 +17,7 @@ from ingestion.reruns import waiting
 from ingestion.staff_actions import record
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Discover, then load what waits, newest billing period first, in this process. "
         "Exit status: 0 all loaded, 1 a listing or a file failed, 2 no such connection or file."

@@ -6,16 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.errors import IngestionError
 from ingestion.management.arguments import USAGE_ERROR
 from ingestion.management.checking import actor, as_text, checked
+from ingestion.management.command import KcxCommand
 from ingestion.models import ClientConnection
 from ingestion.onboarding import Enabling, Onboarded, onboard
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Create a connection and print its external id and the two policies for the client. "
         "Exit status: 0 created, 1 created and not enabled, 2 refused (nothing is created)."

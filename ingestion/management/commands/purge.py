@@ -4,15 +4,16 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named
 from ingestion.management.checking import actor
+from ingestion.management.command import KcxCommand
 from ingestion.models import ClientConnection
 from ingestion.purge import plan_of, purge
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Erase all rows of one disabled connection, for good; a receipt tells who did it and why. "
         "Without --confirm only print what would be erased. "

@@ -4,13 +4,14 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named
+from ingestion.management.command import KcxCommand
 from ingestion.models import ClientConnection, Receipt, ReceiptChain
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Print a connection's receipts, or with --head the last one's hash, as JSON lines. "
         "Exit status: 0, or 2 for no such connection."

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import QuerySet
 
 from ingestion.management.arguments import (
@@ -14,13 +14,14 @@ from ingestion.management.arguments import (
     period,
 )
 from ingestion.management.checking import actor
+from ingestion.management.command import KcxCommand
 from ingestion.management.discovering import ACTOR
 from ingestion.management.loading import load_files
 from ingestion.models import SourceFile
 from ingestion.reruns import reprocess
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Read ingested files again and replace their rows, each in one transaction; failed ones too. "
         "Exit status: 0 all loaded, 1 a file failed (its old rows stay), 2 no such connection or file."

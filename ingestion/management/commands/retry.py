@@ -3,17 +3,18 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.management.arguments import add_connection, connections_named
 from ingestion.management.checking import actor
+from ingestion.management.command import KcxCommand
 from ingestion.management.discovering import ACTOR
 from ingestion.management.loading import load_files
 from ingestion.models import SourceFile
 from ingestion.reruns import retry
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Load the failed files of one connection, or of all enabled ones, again, in this process. "
         "Exit status: 0 all loaded, 1 a file failed, 2 no such connection."

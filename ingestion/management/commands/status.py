@@ -5,11 +5,11 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 from rich.console import Console
 from rich.table import Table
 
+from ingestion.management.command import KcxCommand
 from ingestion.status import ConnectionStatus, connection_statuses
 
 COLUMNS = (
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = "Print the state of every connection. Exit status: 0."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ingestion.management.arguments import (
     USAGE_ERROR,
@@ -16,6 +16,7 @@ from ingestion.management.arguments import (
     file_with_id,
     period,
 )
+from ingestion.management.command import KcxCommand
 from ingestion.management.discovering import ACTOR
 from ingestion.models import SourceFile, Verification
 from ingestion.verification.chain import Head
@@ -25,7 +26,7 @@ from ingestion.verification.verify import verify_connection, verify_file
 NOT_COMPARED = 3
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Compare stored rows, the registry and the receipts; with --against-s3 every cell with the bucket. "
         "Exit status: 0 all equal, 1 something differs, 2 no such connection or file, "

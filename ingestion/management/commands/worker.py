@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
+from ingestion.management.command import KcxCommand
 from ingestion.supervisor.supervise import Patience, Supervisor
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Run discoveries, loads and retries until SIGTERM or Ctrl-C, under a supervisor that starts the "
         "processes anew where they hang or die. At the end running loads may finish (KCX_DRAIN_SECONDS); "

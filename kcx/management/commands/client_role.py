@@ -5,10 +5,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Q
 
 from ingestion.management.arguments import USAGE_ERROR
+from ingestion.management.command import KcxCommand
 from ingestion.management.discovering import ACTOR
 from ingestion.models import Client, ClientSchema
 from kcx import client_roles
@@ -22,7 +23,7 @@ LOCKS_OPEN = (
 )
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Make a database role that reads one client's rows in its own schema, and nothing else; or mend it. "
         f"The password is read from --password-file or {PASSWORD}; a new role without either gets one "

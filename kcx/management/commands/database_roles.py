@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from ingestion.management.command import KcxCommand
 from kcx.roles import Roles, UnsafeRole, apply, statements
 
 
-class Command(BaseCommand):
+class Command(KcxCommand):
     help = (
         "Print the SQL that makes the database roles and their rights what they should be, or apply it. "
         "Run it again after each migrate. Exit status: 0 done, 1 refused (nothing is changed)."
