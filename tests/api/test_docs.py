@@ -40,7 +40,7 @@ def test_what_the_examples_ask_is_answered() -> None:
     assert [of_all().ask(address).status_code for address in lists] == [200, 200]
     answer = of_all().ask(download.replace("/exports/2/", f"/exports/{world.export.pk}/"))
     # The rows are read by a session of its own, which does not see what this test has not committed.
-    assert (answer.status_code, answer.json()["code"]) == (409, "not_exportable")
+    assert (answer.status_code, answer.json()["code"]) == (409, "selection_changed")
 
 
 def test_an_error_nobody_foresaw_is_a_problem_that_tells_nothing_and_is_logged(
