@@ -40,7 +40,7 @@ SELECT e.connection_id, e.id, e.decision = 'LOAD', ARRAY(
             SELECT delivered_at FROM ingestion_delivery WHERE scope_id = k.id
             ORDER BY delivered_at DESC LIMIT %(n)s
         ) d
-    ) t WHERE following IS NULL OR following - delivered_at > %(same)s
+    ) t WHERE following IS NULL OR following - delivered_at > make_interval(secs => %(same)s)
     ORDER BY delivered_at DESC LIMIT %(n)s
 ) FROM ingestion_export e
 """
@@ -99,7 +99,8 @@ def export_cadences() -> list[ExportCadence]:
     """Of every export, also of those without deliveries."""
     periods: dict[tuple[int, int, bool], list[list[datetime]]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(LAST_DELIVERIES, {"n": LEARNED_FROM, "keys": NEWEST_KEYS, "same": SAME_DELIVERY})
+        same = SAME_DELIVERY.total_seconds()
+        cursor.execute(LAST_DELIVERIES, {"n": LEARNED_FROM, "keys": NEWEST_KEYS, "same": same})
         for connection_id, export_id, loaded, times in cursor.fetchall():
             periods[connection_id, export_id, loaded].append(times)
     return [ExportCadence(*which, learn(times)) for which, times in periods.items()]

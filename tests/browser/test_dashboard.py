@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from ingestion.models import LoadAttempt
 from kcx.dashboard.calendar import Coverage
 from tests.browser.conftest import Opened
-from tests.browser.looks import hard_to_read
+from tests.browser.looks import hard_to_read, too_wide
 from tests.kcx.situations import (
     a_connection,
     a_delivery,
@@ -39,6 +39,7 @@ def test_a_load_is_followed_while_it_is_looked_at(opened: Opened) -> None:
     row = page.locator("#connections tbody tr")
     expect(row).to_contain_text("10%, 5,000 rows, 500 rows/s, 1 min 30 s left")
     expect(row.get_by_text("Loading now")).to_be_visible()
+    assert too_wide(page) == []
     link = row.get_by_role("link", name="large.csv.gz")
     link.focus()
     running = LoadAttempt.objects.filter(pk=attempt.pk)
