@@ -57,6 +57,8 @@ def found_of(exports: QuerySet[Export]) -> dict[Key, Found]:
 
 def _files(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, int]]:
     asked, live = list(exports.values_list("pk", flat=True)), [str(status) for status in LIVE]
+    if not asked:
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(FILES, {"exports": asked, "live": live})
         return {(export, period): (*numbers,) for export, period, *numbers in cursor.fetchall()}
