@@ -156,7 +156,7 @@ def timers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_time_may_be_over_while_an_address_is_being_connected(
     db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
