@@ -19,7 +19,7 @@ DESCRIPTION = """
 Measures rows/s, seconds and peak memory of a whole ingest, from the S3 endpoint to the commit, for one
 table as csv.gz and as Parquet, beside `zcat file | psql -c '\\copy ...'` of the same csv.gz on the same
 server. The server is an embedded PostgreSQL of the benchmark's own, or that of DATABASE_URL (libpq's URL),
-on which a throw-away database `kcx_bench` is made and dropped. S3 and STS are simulated, over HTTP.
+on which a throw-away database `kcx_bench_PID` is made and dropped. S3 and STS are simulated, over HTTP.
 """
 
 

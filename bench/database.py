@@ -1,5 +1,6 @@
 """The server that is measured on, and a throw-away database on it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -39,15 +40,16 @@ def embedded_url(folder: Path) -> str:
 
 @contextmanager
 def throw_away(server_url: str) -> Iterator[str]:
-    """The URL of an empty database `kcx_bench` on that server; one that was left there goes first."""
+    """The URL of an empty database of this process's own on that server, `kcx_bench_` and its id."""
+    database = f"kcx_bench_{os.getpid()}"
     with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute("DROP DATABASE IF EXISTS kcx_bench WITH (FORCE)")
-        admin.execute("CREATE DATABASE kcx_bench")
+        admin.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {database}")
         try:
             rest = {name: value for name, value in conninfo_to_dict(server_url).items() if name != "dbname"}
-            yield f"postgres:///kcx_bench?{urlencode(rest, quote_via=quote)}"
+            yield f"postgres:///{database}?{urlencode(rest, quote_via=quote)}"
         finally:
-            admin.execute("DROP DATABASE kcx_bench WITH (FORCE)")
+            admin.execute(f"DROP DATABASE {database} WITH (FORCE)")
 
 
 def facts(url: str) -> ServerFacts:

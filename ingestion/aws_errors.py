@@ -28,6 +28,8 @@ BY_CODE: dict[str, type[errors.IngestionError]] = {
     "ExpiredToken": errors.CredentialsExpired,
     "ExpiredTokenException": errors.CredentialsExpired,
     "TokenRefreshRequired": errors.CredentialsExpired,
+    "InvalidAccessKeyId": errors.CredentialsExpired,
+    "InvalidToken": errors.CredentialsExpired,
     "RequestTimeTooSkewed": errors.ClockSkew,
     "InvalidClientTokenId": errors.NoIdentity,
     "SignatureDoesNotMatch": errors.NoIdentity,
@@ -45,6 +47,9 @@ PASSING = {
     *("BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete"),
     *("RequestTimeout", "RequestTimeoutException", "IncompleteBody", "InternalError", "ServiceUnavailable"),
 }
+# How KCX gets its own identity where a platform's token stands for it: botocore asks with the first request.
+OWN_IDENTITY = "AssumeRoleWithWebIdentity"
+PASSING_OF_OWN = {*PASSING, "IDPCommunicationError", "InvalidIdentityToken"}
 # How STS says what S3 calls RequestTimeTooSkewed.
 SKEWED = ("Signature expired", "Signature not yet current")
 
@@ -67,6 +72,9 @@ def translated(doing: str) -> Iterator[None]:
 def _named(error: ClientError) -> type[errors.IngestionError]:
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "")
+    if error.operation_name == OWN_IDENTITY:
+        passes = code in PASSING_OF_OWN or _status(error) not in REFUSING
+        return errors.S3Unavailable if passes else errors.NoIdentity
     if code == "AccessDenied":
         return _denied(error, message)
     if code.startswith("KMS."):
@@ -89,10 +97,13 @@ def _denied(error: ClientError, message: str) -> type[errors.IngestionError]:
 
 def _unknown(error: ClientError, code: str) -> type[errors.IngestionError]:
     """A code that is only a number is that of an answer without a text, as to a HEAD: it tells no reason."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if code.isdigit() or code in PASSING or status not in REFUSING:
+    if code.isdigit() or code in PASSING or _status(error) not in REFUSING:
         return errors.S3Unavailable
     return access_errors.SessionRefused if error.operation_name == "AssumeRole" else access_errors.Refused
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _sentence(error: ClientError) -> str:

@@ -92,6 +92,7 @@ def _locked(connection_id: int) -> ClientConnection:
     with _or_refused(WRITTEN):
         client_connection = ClientConnection.objects.select_for_update(nowait=True).get(pk=connection_id)
     for rows, busy in (
+        (VerificationRequest.objects.filter(connection=connection_id), WRITTEN),
         (SourceFile.objects.filter(connection=connection_id), LOADED),
         (DeliveryScope.objects.filter(export__connection=connection_id), PUBLISHED),
     ):

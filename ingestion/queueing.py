@@ -135,11 +135,12 @@ def queue_due_access_checks(actor: str) -> int:
     return len([queue_access_check(connection_id, actor) for connection_id in due_now])
 
 
-def waiting_numbers(function: str) -> set[int]:
-    """The numbers with which tasks of `function` wait in the queue that no cluster has taken."""
-    free = [entry.task for entry in OrmQ.objects.filter(lock__lte=timezone.now())]
+def waiting_numbers(function: str, *, taken: bool = False) -> set[int]:
+    """The numbers with which tasks of `function` wait in the queue; `taken`: or are taken by a cluster."""
+    entries = OrmQ.objects.all() if taken else OrmQ.objects.filter(lock__lte=timezone.now())
+    tasks = [entry.task for entry in entries]
     # Of what another SECRET_KEY has signed only an id is told, and the next cluster that meets it drops it.
-    return {task["args"][0] for task in free if task.get("func") == function}
+    return {task["args"][0] for task in tasks if task.get("func") == function}
 
 
 def tasks_before(function: str, number: int) -> int:

@@ -88,7 +88,7 @@ def of_period(export_id: int, period_start: date, as_of: datetime | None = None)
     if not found:
         raise NotExportable(f"No delivery {'was' if as_of else 'is'} current: {what}.")
     ids = tuple(delivery.pk for delivery in found)
-    # A published delivery ends only as another of its billing period is published, at the same moment.
+    # A published delivery ends as another of its period is published, at the same moment, or by a purge.
     last = max(delivery.published_at for delivery in found if delivery.published_at)
     return Selection(export.connection_id, _files_of(found), ids, what, last)
 
@@ -103,7 +103,8 @@ def _shown(as_of: datetime | None) -> Q:
 def _complete(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     """Of each, every listed file must have been seen; whether each is loaded, `_selected` asks."""
     found: list[Delivery] = []
-    for delivery in deliveries.annotate(held=Count("files")).order_by("pk"):
+    light = deliveries.defer("manifest_columns", "restatement")
+    for delivery in light.annotate(held=Count("files")).order_by("pk"):
         if delivery.listed_keys is None:
             raise NotExportable(f"Delivery {delivery.pk} is not complete: its manifest was not read.")
         missing = len(delivery.listed_keys) - delivery.held

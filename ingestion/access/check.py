@@ -57,7 +57,7 @@ def close_dead_checks() -> int:
     Loads may hold a task up for hours: as long as it is in the queue, the check waits with it.
     """
     running = AccessCheck.objects.filter(outcome=Outcome.RUNNING)
-    waits = Q(pk__in=waiting_numbers(CHECK_ACCESS))
+    waits = Q(pk__in=waiting_numbers(CHECK_ACCESS, taken=True))
     lost = Q(started_at__lt=timezone.now() - BEGUN_WITHIN) & ~waits
     dead = running.filter(~Q(rungs=[]) | lost)
     closed = 0

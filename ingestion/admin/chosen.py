@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ingestion.models import Export, SourceFile
+from ingestion.models import ClientConnection, Export, SourceFile
 
 
 class ChosenFilter(admin.SimpleListFilter):
@@ -52,5 +52,9 @@ class HoldsFileFilter(FileFilter):
 
 
 def files_named(key: str) -> QuerySet[SourceFile]:
-    """All versions with this whole key, for a search in what belongs to files."""
-    return SourceFile.objects.filter(key=key).order_by()
+    """All versions with this whole key, for a search in what belongs to files.
+
+    In each connection apart: the index begins with it, and before PostgreSQL 18 serves no key alone.
+    """
+    every = ClientConnection.objects.order_by().values_list("pk", flat=True)
+    return SourceFile.objects.filter(key=key, connection__in=list(every)).order_by()

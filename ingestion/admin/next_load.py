@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import JSONField, OuterRef, Subquery
 from django.db.models.functions import JSONObject
 
+from ingestion.access.state import reachable
 from ingestion.models import Export, LoadAttempt, SourceFile
 
 _NEWEST = LoadAttempt.objects.filter(source_file=OuterRef("pk")).order_by("-pk")
@@ -14,6 +15,7 @@ _TOLD = JSONObject(reload="is_reload", code="error_code", cause="error_message",
 NEWEST_ATTEMPT = Subquery(_NEWEST.values(told=_TOLD)[:1], output_field=JSONField())
 
 DISABLED = "Its connection is disabled: it waits until that is enabled."
+UNREACHABLE = "AWS refuses KCX the bucket: it waits until a discovery or an access check succeeds."
 NOT_LOADED = {
     None: "It belongs to no export: nothing loads it.",
     Export.Decision.AWAITING: "Its export awaits a decision: it waits until that is “Load”.",
@@ -42,4 +44,7 @@ def held_back(file: SourceFile) -> str:
     """Why no worker takes the file though it is due; empty where one does."""
     if not (file.connection.enabled and file.connection.client.enabled):
         return DISABLED
-    return NOT_LOADED.get(Export.Decision(file.export.decision) if file.export else None, "")
+    decision = Export.Decision(file.export.decision) if file.export else None
+    if decision in NOT_LOADED:
+        return NOT_LOADED[decision]
+    return "" if reachable().filter(pk=file.connection_id).exists() else UNREACHABLE

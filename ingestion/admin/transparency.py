@@ -124,7 +124,7 @@ def _cells_of_uses(found: QuerySet[AwsUse]) -> Iterator[tuple[str, ...]]:
 def _cells_of_actions(found: QuerySet[StaffAction]) -> Iterator[tuple[str, ...]]:
     for one in found.iterator():
         key = one.source_file.key if one.source_file else ""
-        yield (one.at.isoformat(), one.actor, one.action, key, one.reason, json.dumps(one.detail))
+        yield (one.at.isoformat(), one.actor, one.action, key, one.reason, json.dumps(one.told))
 
 
 def _ending(use: AwsUse) -> tuple[str, str, str]:

@@ -58,6 +58,8 @@ If KCX asks you to replace one of its policies, put the text it sends you in pla
 - permission policy: `aws iam put-role-policy --role-name {role} --policy-name {policy} \
 --policy-document file://kcx-c{connection}-permission-policy.json`
 
+A policy of another name stays beside it: take every other policy off the role.
+
 ## How to see what KCX did
 
 In CloudTrail, look for `AssumeRole` events of the role `{role}`. Their session names begin with

@@ -93,8 +93,12 @@ class ManifestDeliveries:
             self._want(delivery, present)
 
     def _observe(self, listed: ListedManifest, export: Export) -> None:
-        if export.decision != Export.Decision.IGNORE and (contents := self._contents(listed, export)):
+        if export.decision == Export.Decision.IGNORE or not (contents := self._contents(listed, export)):
+            return
+        try:
             self._settle(listed, export, contents)
+        except TransientError as error:
+            self._unread.note_passing(error)
 
     def _contents(self, listed: ListedManifest, export: Export) -> _Contents | None:
         """None where the delivery is settled, or its manifest cannot be read."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ingestion.deliveries.manifest_objects import ListedManifest
-from ingestion.errors import AccessError, ArchivedObject, TransientError
+from ingestion.errors import AccessError, ArchivedObject, ChecksumMismatch, TransientError
 from ingestion.models import Export
 from ingestion.pipeline.retry import OF_THE_CONNECTION
 
@@ -22,7 +22,7 @@ class Unread:
 
     def __init__(self, can_read_others: Callable[[AccessError], bool]) -> None:
         self._can_read_others = can_read_others
-        self._held: list[tuple[ListedManifest, Export, AccessError | ArchivedObject]] = []
+        self._held: list[tuple[ListedManifest, Export, Exception]] = []
         self._passing: list[TransientError] = []
         self.others_read = False
 
@@ -30,15 +30,22 @@ class Unread:
         self, listed: ListedManifest, export: Export, error: TransientError | AccessError | ArchivedObject
     ) -> None:
         """Keep it for `settle`. Raises at once what is no single manifest's: there is no use in going on."""
-        if isinstance(error, TransientError):
-            self._passing.append(error)
-        else:
-            self._held.append((listed, export, error))
+        # Bytes that are not those of S3's checksum may never be: no other manifest waits for them.
+        if isinstance(error, TransientError) and not isinstance(error, ChecksumMismatch):
+            self.note_passing(error)
+            return
+        self._held.append((listed, export, error))
+        if isinstance(error, OF_THE_CONNECTION):
+            raise error
+
+    def note_passing(self, error: TransientError) -> None:
+        """Keep what stands in the way of one manifest for a while; raises it where it is an outage."""
+        self._passing.append(error)
         if isinstance(error, OF_THE_CONNECTION) or len(self._passing) == OUTAGE:
             raise error
 
     def settle(self, enter: Enter) -> None:
-        """Call `enter`, with a reason, for each that is archived or refused alone. Then raise what passes.
+        """Call `enter`, with a reason, for each held alone. Then raise what passes.
 
         Raises the refusal where nothing else of the connection can be read either.
         """

@@ -3,12 +3,19 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ingestion.errors import StorageError, UnexpectedError
+from ingestion.database_errors import DatabaseFull, DatabaseNotReady, DatabaseReadOnly
+from ingestion.errors import DatabaseUnavailable, StorageError, UnexpectedError
 from ingestion.events.outbox import Kind, record
 from ingestion.models import ClientConnection, Delivery, Export, LoadAttempt, SourceFile
 
 # Their messages are the libraries' own, and may hold anything.
-UNTOLD = {UnexpectedError.code, StorageError.code}
+UNTOLD = {
+    error.code
+    for error in (
+        *(UnexpectedError, StorageError),
+        *(DatabaseUnavailable, DatabaseFull, DatabaseReadOnly, DatabaseNotReady),
+    )
+}
 WHAT_CHANGED = ("files_added", "files_changed", "files_gone")
 
 

@@ -142,4 +142,7 @@ def _disable(endpoint: WebhookEndpoint) -> None:
     if WebhookEndpoint.objects.filter(pk=endpoint.pk, enabled=True).update(
         enabled=False, disabled_reason=reason
     ):
-        record("webhooks", "disable webhook", reason=reason, detail={"webhook": endpoint.name})
+        of_client = [endpoint.client_id] if endpoint.client_id else []
+        record(
+            "webhooks", "disable webhook", reason=reason, detail={"webhook": endpoint.name}, clients=of_client
+        )

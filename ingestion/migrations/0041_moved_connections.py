@@ -19,6 +19,8 @@ CREATE OR REPLACE TRIGGER ingestion_frozen BEFORE UPDATE ON ingestion_clientconn
     WHEN ((OLD.client_id, OLD.bucket, OLD.prefix, OLD.external_id)
         IS DISTINCT FROM (NEW.client_id, NEW.bucket, NEW.prefix, NEW.external_id))
     EXECUTE FUNCTION ingestion_freeze_connection();
+-- Made anew, it forgot that it holds for replicating sessions too.
+ALTER TABLE ingestion_clientconnection ENABLE ALWAYS TRIGGER ingestion_frozen;
 """
 
 # As 0019 made it, but for the views that are dropped, and for a client without any connection.

@@ -1,6 +1,7 @@
 """What people did: append-only."""
 
 import json
+from typing import Any
 
 from django.db import models
 
@@ -9,6 +10,8 @@ from ingestion.models.source_file import SourceFile
 
 # In `detail`, where an action is of no connection: the clients it concerns.
 CLIENT_IDS = "client_ids"
+# What no client may read of another: those ids, and the names of those a service user may read.
+OF_CLIENTS = (CLIENT_IDS, "clients")
 
 
 class StaffAction(models.Model):
@@ -35,9 +38,21 @@ class StaffAction(models.Model):
         return f"{self.action} by {self.actor}"
 
     @property
+    def told(self) -> dict[str, Any]:
+        """`detail` as each client that it concerns may read it: without the other clients."""
+        told: dict[str, Any] = _without_clients(self.detail)
+        return told
+
+    @property
     def detail_text(self) -> str:
-        """What was changed, as `role_arn: before -> after; export: lines`."""
-        return "; ".join(_told(name, of) for name, of in self.detail.items() if name != CLIENT_IDS)
+        """The same as text: `role_arn: before -> after; export: lines`."""
+        return "; ".join(_told(name, of) for name, of in self.told.items())
+
+
+def _without_clients(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_clients(of) for name, of in value.items() if name not in OF_CLIENTS}
 
 
 def _told(name: str, value: object) -> str:

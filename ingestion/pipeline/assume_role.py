@@ -30,7 +30,7 @@ CONFIG: Config = Config(  # type: ignore[call-arg]  # the stubs do not know user
 )
 # With 900 botocore would call STS for every request; more than an hour fails under role chaining.
 SESSION_SECONDS = 3600
-EXPIRED = {"ExpiredToken", "ExpiredTokenException"}
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken"}
 
 
 @dataclass(frozen=True, slots=True)

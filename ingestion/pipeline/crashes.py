@@ -1,6 +1,6 @@
 """Attempts whose load could not tell how it ended: they are closed, and counted on the file."""
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from ingestion.errors import IngestionError
@@ -61,11 +61,9 @@ def record_crash(attempt: LoadAttempt) -> bool:
 def record_afterwards(attempt: LoadAttempt, error: IngestionError) -> bool:
     """Record the failure of a load whose own transaction could not; False where this one cannot either.
 
-    What had filled the disk may be gone with the load's rows. Where the session itself is lost nothing is
-    known of how the load ended: that is the sweep's to close.
+    What had filled the disk may be gone with the load's rows. For the load's own session only: where that is
+    lost nothing is known of how the load ended.
     """
-    if not connection.is_usable():
-        return False
     try:
         with transaction.atomic():
             if file := _still_open(attempt):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django_q.exceptions import TimeoutException
 
 from billing.write import delete_rows
@@ -72,9 +72,10 @@ def load(
     wrong with the file is told by the attempt that is returned; raises DatabaseUnavailable, or StorageError,
     where nothing could be recorded.
     """
-    attempt = None
+    attempt = session = None
     try:
         with transaction.atomic():
+            session = connection.connection
             file = claim(source_file_id)
             if file is None:
                 return None
@@ -84,7 +85,9 @@ def load(
             _settle(file, attempt, progress)
     except (DatabaseError, InterfaceError) as error:
         ours = named(error, "PostgreSQL did not let the load's end be recorded")
-        if attempt is None or not record_afterwards(attempt, ours):
+        # Of a session that was lost Django has opened a new one: that load is the sweep's to close.
+        is_lost = connection.connection is not session
+        if attempt is None or is_lost or not record_afterwards(attempt, ours):
             raise ours from error
     refresh_of_file(source_file_id)
     publish_of_file(source_file_id, ManifestCheck().unchanged)

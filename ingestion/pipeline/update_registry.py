@@ -48,7 +48,7 @@ def locked(files: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
 def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> None:
     """INGESTED, with counts and digests; closes the attempt and writes the receipt.
 
-    The last thing in the load's transaction: from here to the commit the connection's receipts are locked.
+    The last thing in the load's transaction: from the receipt to the commit the connection's are locked.
     """
     file.layout = store_layout(loaded.names, loaded.types)
     file.status = Status.INGESTED

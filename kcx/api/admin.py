@@ -63,6 +63,7 @@ class ServiceUserAdmin(TimesAdmin):
         """The page; what is saved by it is recorded in the same transaction, as it was and as it is."""
         before = self.get_object(request, object_id) if object_id else None
         request.scope_before = scope_of(before)  # type: ignore[attr-defined]
+        request.readable_before = set(readable_by(before)) if before else set()  # type: ignore[attr-defined]
         return super().changeform_view(request, object_id, *rest, **more)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
@@ -70,7 +71,9 @@ class ServiceUserAdmin(TimesAdmin):
         super().save_related(request, form, formsets, change)
         detail = {"before": request.scope_before, "after": scope_of(form.instance)}  # type: ignore[attr-defined]
         action = "change API service user" if change else "make API service user"
-        record(request.user.get_username(), action, detail=detail, clients=readable_by(form.instance))
+        # Who is told of it: also a client that it may read no more.
+        concerned = request.readable_before.union(readable_by(form.instance))  # type: ignore[attr-defined]
+        record(request.user.get_username(), action, detail=detail, clients=concerned)
 
 
 def scope_of(user: ServiceUser | None) -> dict[str, Any] | None:

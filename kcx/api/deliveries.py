@@ -128,7 +128,7 @@ class ReceiptQuery(serializers.Serializer[Any]):
 
 
 class Receipts(Resource):
-    """The receipts of loads and publishings. sha256 is that of previous_sha256, a line feed and body."""
+    """Receipts of loads, publishings, a purge. sha256 is that of previous_sha256, a line feed and body."""
 
     serializer_class = ReceiptSerializer
     query = ReceiptQuery

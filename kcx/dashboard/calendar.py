@@ -64,7 +64,8 @@ class Calendar:
 
 def calendar(exports: QuerySet[Export], today: date, *, everything: bool = False) -> Calendar:
     """Of these exports; the newest periods only, or all."""
-    found = found_of(exports)
+    chosen = list(exports.select_related("connection").order_by("connection__name", "root", "name"))
+    found = found_of([export.pk for export in chosen])
     this_month = today.replace(day=1)
     periods = _periods({period for _, period in found if period}, this_month)
     shown = _shown(periods, this_month, MOST_MONTHS if everything else SHOWN_MONTHS)
@@ -73,7 +74,7 @@ def calendar(exports: QuerySet[Export], today: date, *, everything: bool = False
         CalendarRow(
             export.pk, str(export), export.connection.name, _cells(export, columns, found, this_month)
         )
-        for export in exports.select_related("connection").order_by("connection__name", "root", "name")
+        for export in chosen
     ]
     return Calendar(columns, rows, len(periods) - len(shown))
 
@@ -98,7 +99,7 @@ def _cells(
     cells: list[Cell | None] = []
     for period in columns:
         held = found.get((export.pk, period))
-        wanted = export.decision == Export.Decision.LOAD
+        wanted = export.decision == Export.Decision.LOAD and not export.connection.purged_at
         if held is not None:
             coverage, detail = _judged(held, wanted=wanted)
             cells.append(Cell(period, coverage, detail, links.cell(export.pk, period)))

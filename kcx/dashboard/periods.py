@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, Q
 
-from ingestion.models import Delivery, Export
+from ingestion.models import Delivery
 from ingestion.publish import LIVE
 
 # Of each file: is it held by a delivery that counts (NULL: by none at all)?
@@ -46,8 +46,8 @@ class Found:
     by_key: bool = False
 
 
-def found_of(exports: QuerySet[Export]) -> dict[Key, Found]:
-    """By export and period; None is what belongs to no period."""
+def found_of(exports: list[int]) -> dict[Key, Found]:
+    """Of the exports with these ids, by export and period; None is what belongs to no period."""
     held, delivered = _files(exports), _deliveries(exports)
     return {
         key: Found(*held.get(key, (0, 0, 0, 0)), *delivered.get(key, (0, 0, 0, False)))
@@ -55,16 +55,15 @@ def found_of(exports: QuerySet[Export]) -> dict[Key, Found]:
     }
 
 
-def _files(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, int]]:
-    asked, live = list(exports.values_list("pk", flat=True)), [str(status) for status in LIVE]
-    if not asked:
+def _files(exports: list[int]) -> dict[Key, tuple[int, int, int, int]]:
+    if not exports:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(FILES, {"exports": asked, "live": live})
+        cursor.execute(FILES, {"exports": exports, "live": [str(status) for status in LIVE]})
         return {(export, period): (*numbers,) for export, period, *numbers in cursor.fetchall()}
 
 
-def _deliveries(exports: QuerySet[Export]) -> dict[Key, tuple[int, int, int, bool]]:
+def _deliveries(exports: list[int]) -> dict[Key, tuple[int, int, int, bool]]:
     status = Delivery.Status
     counted = (
         Delivery.objects.filter(scope__export__in=exports)

@@ -77,7 +77,9 @@ def test_a_file_of_which_something_else_is_told_is_found_as_changed() -> None:
     assert changed() == {file.pk}
 
 
-@pytest.mark.parametrize("code", ["internal_error", "database_error"])
+@pytest.mark.parametrize(
+    "code", ["internal_error", "database_error", "database_not_ready", "database_unavailable"]
+)
 def test_messages_that_may_hold_anything_stay_inside(code: str) -> None:
     export = an_export(a_connection())
     told = {"error_code": code, "error_message": "row: 1,2,secret"}
@@ -117,7 +119,7 @@ def test_coverage_tells_each_billing_period() -> None:
     assert told["periods"][-1] == {
         "billing_period_start": "2026-03-01",
         "coverage": "RESTATED",
-        "detail": "1 times",
+        "detail": "once",
     }
     assert {period["coverage"] for period in told["periods"][:-1]} <= {"MISSING", "NOT_YET"}
     assert of_all().results("coverage/") == [told]

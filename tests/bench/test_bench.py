@@ -23,8 +23,8 @@ JOBS = ["KCX, csv.gz", "KCX, Parquet", PEER, "S3 endpoint alone, csv.gz", "S3 en
 @pytest.mark.django_db
 def test_a_run_verifies_every_load_and_leaves_no_database_behind() -> None:
     command = [sys.executable, "-m", "bench", "--rows", str(ROWS), "--rounds", "1", "--json"]
-    ended = subprocess.run(command, cwd=REPOSITORY, env=environment(), stdout=subprocess.PIPE, check=True)
-    told: dict[str, Any] = json.loads(ended.stdout)
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stdout=subprocess.PIPE) as run:
+        told: dict[str, Any] = json.loads(run.communicate()[0])
 
     assert (told["rows"], told["verified"]) == (ROWS, 3)
     assert told["csv_bytes"] > told["csv_gz_bytes"] > 0
@@ -36,7 +36,7 @@ def test_a_run_verifies_every_load_and_leaves_no_database_behind() -> None:
         assert told["jobs"][name]["peak_mb"][0] > told["jobs"][name]["idle_mb"][0] > 1
         assert told["jobs"][name]["table_mb"][0] > 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = 'kcx_bench'")
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [f"kcx_bench_{run.pid}"])
         assert cursor.fetchone() == (0,)
 
 

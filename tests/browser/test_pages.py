@@ -129,7 +129,7 @@ def test_buttons_chips_cells_and_reading_again_are_pressed_by_keyboard(
     page.goto(f"/admin/ingestion/sourcefile/{client.file(BROKEN).pk}/change/")
     reach(page, "button[value=retry_now]")
     press_enter(page)
-    expect(page.get_by_label("Why?")).to_be_focused()
+    reach(page, "#reason")
     page.keyboard.type("by keyboard")
     reach(page, "button:has-text('Retry')")
     press_enter(page)
@@ -214,7 +214,7 @@ def test_a_row_that_no_longer_belongs_to_the_list_says_so_and_is_not_counted(
     client.load_all()
     assert client.file(KEY).status == "INGESTED"
     page.clock.fast_forward(10_000)
-    expect(row).to_contain_text("No longer in this list")
+    expect(row).to_contain_text("No longer on this page")
     expect(count).to_contain_text("0 source files")
     expect(row).not_to_contain_text("Failed")
     expect(row).not_to_contain_text("too_large")

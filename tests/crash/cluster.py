@@ -15,13 +15,14 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
+from ingestion.pipeline.update_registry import locked
 from tests.conftest import REPOSITORY
 from tests.crash import postgres, truth
 from tests.crash.delivered import Deliverer, Expected
@@ -173,7 +174,9 @@ def _tick() -> None:
 
 def _queue_tick() -> None:
     pass_time()
-    SourceFile.objects.update(queued_at=F("queued_at") - A_MINUTE)
+    with transaction.atomic():  # what is loading now is queued by nobody
+        free = list(locked(SourceFile.objects.all()).values_list("pk", flat=True))
+        SourceFile.objects.filter(pk__in=free).update(queued_at=F("queued_at") - A_MINUTE)
     async_task("ingestion.tasks.tick")
     async_task("ingestion.tasks.sweep")
 

@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from ingestion.access_errors import Refused
 from ingestion.aws_errors import translated
-from ingestion.errors import IngestionError, S3Unavailable
+from ingestion.errors import CredentialsExpired, IngestionError, NoIdentity, S3Unavailable
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,28 @@ def test_a_code_without_a_name_refuses_where_its_status_says_so(
     told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(named, match="Reading x: AWS answered"), translated("Reading x"):
         raise ClientError(told, "GetObject")  # type: ignore[arg-type]  # of the metadata, the status is enough
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "InvalidToken"])
+def test_a_session_that_s3_knows_no_more_is_an_expired_one(code: str) -> None:
+    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    with pytest.raises(CredentialsExpired), translated("Reading x"):
+        raise ClientError(told, "GetObject")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "named"),
+    [
+        ("IDPCommunicationError", 400, S3Unavailable),
+        ("InvalidIdentityToken", 400, S3Unavailable),
+        ("InternalFailure", 500, S3Unavailable),
+        ("AccessDenied", 403, NoIdentity),
+        ("ExpiredTokenException", 400, NoIdentity),
+    ],
+)
+def test_what_ends_kcxs_own_identity_is_told_as_that_and_never_as_the_clients_refusal(
+    code: str, status: int, named: type[IngestionError]
+) -> None:
+    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(named), translated("Reading x"):
+        raise ClientError(told, "AssumeRoleWithWebIdentity")  # type: ignore[arg-type]

@@ -73,6 +73,14 @@ def test_every_trigger_function_looks_at_kcxs_own_schema_and_at_a_sessions_own_t
     assert {name: path for name, path in paths.items() if "search_path=public, pg_temp" not in path} == {}
 
 
+def test_a_replicating_session_does_not_unfreeze_a_connection(file: SourceFile) -> None:
+    why = refused(
+        "SET LOCAL session_replication_role = replica",
+        f"UPDATE ingestion_clientconnection SET bucket = 'another' WHERE id = {file.connection_id}",
+    )
+    assert "frozen" in why
+
+
 def test_a_sessions_own_table_does_not_unfreeze_a_connection(file: SourceFile) -> None:
     why = refused(
         "CREATE TEMP TABLE ingestion_sourcefile (connection_id bigint) ON COMMIT DROP",

@@ -5,8 +5,9 @@ from html import unescape
 
 import pytest
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from ingestion.models import Delivery, Export
+from ingestion.models import ClientConnection, Delivery, Export
 from kcx.dashboard.calendar import Calendar, Coverage, calendar
 from tests.kcx.situations import (
     a_connection,
@@ -53,6 +54,16 @@ def test_a_period_that_was_published_again_once_says_so(export: Export) -> None:
     for status in ("SUPERSEDED", "CURRENT"):
         a_delivery(export, status, files=[a_file(export)])
     assert coverage_of(export) == (Coverage.RESTATED, "once")
+
+
+def test_of_a_purged_connection_nothing_is_told_as_held_or_missing(export: Export) -> None:
+    for months in (3, 2):
+        of_then = a_file(export, "SKIPPED", skip_reason="PURGED", billing_period_start=months_ago(months))
+        a_delivery(export, "SUPERSEDED", period=months_ago(months), files=[of_then])
+    a_delivery(an_export(export.connection, name="other"))  # so that this month is shown
+    ClientConnection.objects.update(enabled=False, purged_at=timezone.now())
+    assert coverage_of(export, 3) == coverage_of(export, 2) == (Coverage.NOT_LOADED, "1 file")
+    assert not {cell.coverage for row in shown().rows for cell in row.cells if cell} - {Coverage.NOT_LOADED}
 
 
 def test_only_the_files_of_the_current_delivery_are_counted(export: Export) -> None:

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const SECONDS = 10;
-  const LEFT = "No longer in this list";
+  const LEFT = "No longer on this page";
   const COUNTS = ["h1", ".kcx-pages"];
   const rowsOf = (root) => root.querySelectorAll("#result_list tr.data-row");
   const nameOf = (row) => row.querySelector(".kcx-key")?.closest("a")?.getAttribute("href");

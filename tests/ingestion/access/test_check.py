@@ -149,6 +149,10 @@ class TestTheRun:
         tasks.sweep()
         check.refresh_from_db()
         assert check.outcome == "RUNNING", "loads may stand before it for hours"
+        OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+        tasks.sweep()
+        check.refresh_from_db()
+        assert check.outcome == "RUNNING", "also in a cluster that has taken it"
         OrmQ.objects.all().delete()
         tasks.sweep()
         check.refresh_from_db()

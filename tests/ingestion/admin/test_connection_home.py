@@ -18,12 +18,13 @@ from ingestion.access.check import run_access_check
 from ingestion.access.ladder import STEPS
 from ingestion.admin.connection_home import BEGUN_AFTER
 from ingestion.admin.connection_now import now
-from ingestion.models import AccessCheck, Client, ClientConnection, Export, SourceFile, StaffAction, Worker
+from ingestion.models import AccessCheck, Client, ClientConnection, Export, SourceFile, StaffAction
 from ingestion.own_account import account_by_identity
 from ingestion.queueing import queue_discovery
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, csv_gz, new_client
 from tests.faulty_s3 import Answer, FaultyAws, Wire, stall
+from tests.kcx.situations import a_worker
 from tests.processes import python
 from tests.refusing_s3 import refusing
 
@@ -290,7 +291,7 @@ def test_what_waits_says_that_no_worker_takes_it_or_what_is_before_it(
         queue_discovery(number)
     do(browser, client, what)
     assert "No worker takes tasks" in text_of(browser, client, part)
-    Worker.objects.create(name="w", seen_at=timezone.now(), begun_at=timezone.now())
+    a_worker()
     text = text_of(browser, client, part)
     assert "No worker takes tasks" not in text
     assert "It waits behind 2 tasks." in text

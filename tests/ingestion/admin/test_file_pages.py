@@ -294,6 +294,17 @@ def test_a_file_of_a_disabled_connection_says_what_it_waits_for(
     assert "Its connection is disabled" in life_of(operator, a_file(export))
 
 
+def test_a_file_of_a_bucket_that_refuses_kcx_says_what_it_waits_for(
+    client_under_test: ClientUnderTest, operator: Browser
+) -> None:
+    file = a_file(an_export(client_under_test.connection))
+    assert "as soon as a worker is free" in life_of(operator, file)
+    ClientConnection.objects.update(reads_refused_at=timezone.now())
+    told = life_of(operator, file)
+    assert "it waits until a discovery or an access check succeeds" in told
+    assert "as soon as a worker is free" not in told
+
+
 def test_rows_are_shown_with_the_sources_names_and_null_apart_from_empty(
     client_under_test: ClientUnderTest, operator: Browser
 ) -> None:

@@ -248,6 +248,27 @@ def test_what_concerns_the_client_as_a_whole_is_told_and_what_concerns_others_is
     assert "client_ids" not in text
 
 
+def test_who_may_read_two_clients_is_told_to_each_of_them_without_the_other(
+    client_under_test: ClientUnderTest, admin_client: Browser
+) -> None:
+    own, other = client_under_test.connection.client, a_connection().client
+    form = {"name": "both", "scope": "NAMED", "enabled": "on"}
+    make, change = reverse("admin:api_serviceuser_add"), "admin:api_serviceuser_change"
+    assert admin_client.post(make, {**form, "clients": [own.pk, other.pk]}, secure=True).status_code == 302
+    user = ServiceUser.objects.get()
+    of_other = {**form, "clients": [other.pk]}
+    assert admin_client.post(reverse(change, args=[user.pk]), of_other, secure=True).status_code == 302
+    for text in (page_of(client_under_test), page_of(client_under_test, format="staff-csv")):
+        assert "make API service user" in text
+        assert "change API service user" in text, "it may read this client no more, and its page says so"
+        assert other.name not in text
+        assert "client_ids" not in text
+    assert StaffAction.objects.get(action="make API service user").detail["after"]["clients"] == [
+        own.name,
+        other.name,
+    ], "the record itself holds all"
+
+
 def test_paper_says_that_it_holds_the_newest_runs_only(
     client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,7 +115,9 @@ def test_a_file_that_fails_for_good_is_told_once_a_try_and_its_delivery_once(
     assert happened() == ["file.failed", "delivery.incomplete", "file.failed"]
 
 
-@pytest.mark.parametrize("code", ["internal_error", "database_error"])
+@pytest.mark.parametrize(
+    "code", ["internal_error", "database_error", "database_not_ready", "database_unavailable"]
+)
 def test_messages_that_may_hold_anything_stay_inside(raw_database: None, code: str) -> None:
     file = a_file(an_export(a_connection()), "FAILED", error_code=code, error_message="row: 1,2,secret")
     facts.file_failed(file, LoadAttempt.objects.create(source_file=file, actor="a", worker="w"))
