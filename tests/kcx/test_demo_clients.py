@@ -1,5 +1,7 @@
 """The demo's clients pass the whole access ladder unaided, but for the one whose role is unsafe."""
 
+from dataclasses import replace
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -11,7 +13,8 @@ from ingestion.pipeline import run
 from ingestion.reruns import load_each, waiting
 from kcx.dashboard.calendar import calendar
 from kcx.dashboard.connections import Line, State, lines
-from kcx.demo.clients import CLIENTS, DAMAGED_FILES, RESTATED, DemoClient, deliver_history, restate
+from kcx.demo import clients
+from kcx.demo.clients import DAMAGED_FILES, RESTATED, DemoClient, deliver_history, restate
 from kcx.simulated_aws.deliveries import BillingService
 from tests.kcx.situations import this_month
 
@@ -20,6 +23,11 @@ pytestmark = [
     pytest.mark.usefixtures("aws", "raw_database"),
 ]
 
+# What AWS delivers is made in a moment with so few rows, and nothing else depends on how many there are.
+CLIENTS = [
+    replace(client, exports=tuple(replace(export, rows_per_part=20) for export in client.exports))
+    for client in clients.CLIENTS
+]
 SAFE = [client for client in CLIENTS if client.asks_for_external_id]
 UNSAFE = [client for client in CLIENTS if not client.asks_for_external_id]
 
