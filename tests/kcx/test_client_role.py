@@ -278,9 +278,12 @@ def test_a_connection_that_is_anothers_now_is_not_read_by_the_former_clients_rol
 ) -> None:
     view, client = two.own_view, two.own.connection.client_id
     assert count(session, view) == 1
-    with transaction.atomic():
-        run(sql.SQL("SET LOCAL session_replication_role = replica"))  # no trigger keeps the owner from it
+    switched = "ALTER TABLE ingestion_clientconnection {} TRIGGER ingestion_frozen"
+    with transaction.atomic():  # as only the tables' owner can
+        run(sql.SQL(switched).format(sql.SQL("DISABLE")))
         ClientConnection.objects.filter(client=client).update(client=two.other.connection.client)
+        run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
+        run(sql.SQL(switched).format(sql.SQL("ENABLE ALWAYS")))
     assert export_views.still_stale() == 1
     tasks.sweep()
     for name in (view, f"{view}_all"):

@@ -89,7 +89,9 @@ STATES = {
         "InvalidRequest", "The object was stored using a form of Server Side Encryption.", "customer_key"
     ),
     "request-that-s3-refuses": State("InvalidRequest", "The request is not valid.", "aws_refused"),
-    "token-that-is-none": State("InvalidToken", "The provided token is malformed.", "aws_refused"),
+    "token-that-is-none": State(
+        "InvalidToken", "The provided token is malformed.", "credentials_expired", transient=True
+    ),
     "object-closed-by-aws": State(
         "AllAccessDisabled", "All access to this object has been disabled", "account_problem"
     ),
