@@ -48,7 +48,7 @@ check: .venv/installed .venv-dbt/installed ## the one gate: format, lint, types,
 screenshots: .venv/installed ## take the pictures of docs/images from the demo (Chromium needed; a minute and a half)
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
-crash-test: .venv/installed .venv-dbt/installed ## break workers at every step, 300 times and more: nothing lost, doubled or half-visible (20 minutes)
+crash-test: .venv/installed .venv-dbt/installed ## break workers at every step, 300 times and more: nothing lost, doubled or half-visible (25 minutes)
 	$(BIN)/python -m tests.crash $(ARGS)
 
 format: .venv/installed ## format the code and mend what can be mended
