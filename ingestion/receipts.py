@@ -164,9 +164,8 @@ def _locked_head(connection_id: int) -> ReceiptChain:
     """The head, locked until the commit, which follows at once.
 
     Whoever holds it asks for no other lock that somebody may hold while he waits for this one: files,
-    scopes, exports, layouts and views are locked before it, and discovery and claims never come here. So
-    nobody waits in a circle, and loads of one connection wait for each other's commit only, not for their
-    rows.
+    scopes, exports, layouts and views are locked before it, and a purge has all files when it takes the rows.
+    Discovery and claims never come here. Loads of one connection wait for each other's commit only.
     """
     ReceiptChain.objects.bulk_create([ReceiptChain(connection_id=connection_id)], ignore_conflicts=True)
     return ReceiptChain.objects.select_for_update(no_key=True).get(connection=connection_id)
