@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection, connections
 from django.test import TransactionTestCase
 
 from ingestion.own_account import account_by_identity
+from ingestion.pipeline import resume
 from kcx.simulated_aws.server import SimulatedAws
 from tests.builders import ClientUnderTest, new_client
 from tests.emptying import TestDatabase
@@ -17,7 +19,15 @@ from tests.faulty_s3 import FaultyAws, server_at, serving
 from tests.real_files import REAL_FILES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-LONGEST = ("tests/test_crash_sample.py", "tests/ingestion/supervisor/", "tests/bench/")
+LONGEST = (
+    "tests/test_crash_sample.py",
+    "tests/ingestion/supervisor/",
+    "tests/bench/",
+    "tests/ingestion/deliveries/test_state_machine.py",
+    "tests/kcx/test_loader_at_work.py",
+    "tests/api/test_schemathesis.py",
+    "tests/browser/",
+)
 IN_CI = bool(os.environ.get("KCX_CI"))
 
 
@@ -64,6 +74,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def no_account_remembered() -> None:
     """Each test has an AWS of its own, or none."""
     account_by_identity.cache_clear()
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses before another try: KCX's add up to a quarter of a minute, the SDK's to half a minute."""
+    monkeypatch.setattr(resume, "PAUSES", (0,) * len(resume.PAUSES))
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))
 
 
 @pytest.fixture

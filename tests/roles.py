@@ -56,7 +56,10 @@ def session_of(role: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
     params = connection.get_connection_params()
     wanted = {name: params[name] for name in ("dbname", "host", "port") if params.get(name)}
     session = psycopg.connect(**wanted, **login(role), autocommit=True)
+    backend = session.info.backend_pid
     try:
         yield session
     finally:
         session.close()
+        # Its temporary tables go as it ends, later than it is closed; dropping the role must not meet them.
+        run(sql.SQL("SELECT pg_terminate_backend({}, 60000)").format(backend))

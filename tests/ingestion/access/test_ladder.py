@@ -295,7 +295,7 @@ class TestTheFiles:
         assert "the access is right" in rungs["parse_header"].cause
 
     def test_what_passes_by_itself_says_nothing_about_the_client(
-        self, delivered: ClientUnderTest, climbed: ClimbOf
+        self, delivered: ClientUnderTest, climbed: ClimbOf, at_once: None
     ) -> None:
         with refusing({DATA: ("SlowDown", "Please reduce your request rate.")}):
             rung = climbed(delivered)["read_first_bytes"]

@@ -265,7 +265,9 @@ def test_a_check_that_nobody_begins_may_be_asked_for_again(client: ClientUnderTe
     assert AccessCheck.objects.get().outcome == "PASSED"
 
 
-def test_a_check_that_broke_off_is_told_beside_the_older_one_that_counts(client: ClientUnderTest) -> None:
+def test_a_check_that_broke_off_is_told_beside_the_older_one_that_counts(
+    client: ClientUnderTest, at_once: None
+) -> None:
     browser = browser_of("onboarder")
     run_access_check(client.connection.pk, "anna")
     assert "broke off" not in home(browser, client)

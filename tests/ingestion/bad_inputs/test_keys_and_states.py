@@ -113,7 +113,7 @@ STATES = {
 
 
 def test_what_s3_refuses_fails_the_file_by_its_code_and_nothing_else(
-    client_under_test: ClientUnderTest,
+    client_under_test: ClientUnderTest, at_once: None
 ) -> None:
     keys = {title: f"exports/{title}/f.csv.gz" for title in STATES}
     client_under_test.account.put_object(GOOD, b"a,b\n1,2\n")

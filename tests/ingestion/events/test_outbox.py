@@ -1,6 +1,7 @@
 """Each kind of event occurs once, in the real pipeline, with the fact it tells."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -210,8 +211,9 @@ def test_access_that_is_lost_is_told_once_and_again_when_it_is_lost_again(
 
 
 def test_a_check_that_finds_access_lost_tells_it_and_the_discovery_after_it_does_not(
-    client_under_test: ClientUnderTest,
+    client_under_test: ClientUnderTest, settings: Any
 ) -> None:
+    settings.KCX_IAM_SECONDS = 0
     pk = client_under_test.connection.pk
     run_access_check(pk, "test")
     refuse_kcx(client_under_test)
@@ -222,7 +224,8 @@ def test_a_check_that_finds_access_lost_tells_it_and_the_discovery_after_it_does
     assert the("access.lost").payload["found_by"].startswith("check ")
 
 
-def test_what_was_never_promised_is_not_lost(aws: SimulatedAws, raw_database: None) -> None:
+def test_what_was_never_promised_is_not_lost(aws: SimulatedAws, raw_database: None, settings: Any) -> None:
+    settings.KCX_IAM_SECONDS = 0
     client = new_client(aws, enable=False)
     refuse_kcx(client)
     client.discover()

@@ -1,10 +1,12 @@
 """What a test sees of the only worker's cluster."""
 
 import os
+import time
 
 import psutil
 
 from ingestion.models import Worker
+from tests.waiting import until
 
 IMPATIENT = {"KCX_STALE_SECONDS": "9", "KCX_WORKERS": "1"}
 
@@ -21,6 +23,21 @@ def titled(word: str) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, ProcessLookupError):
             continue
     return found
+
+
+def waiting(word: str) -> list[psutil.Process]:
+    """The same, after a second in which none of them worked: they hold what they hold while they wait."""
+    used: list[float] = []
+    since = time.monotonic()
+
+    def rested() -> bool:
+        nonlocal used, since
+        if used != (now := [sum(process.cpu_times()[:2]) for process in titled(word)]):
+            used, since = now, time.monotonic()
+        return bool(used) and time.monotonic() - since > 1
+
+    until(rested, f"each {word} waits")
+    return titled(word)
 
 
 def runs(process: psutil.Process) -> bool:

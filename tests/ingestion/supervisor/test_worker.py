@@ -11,7 +11,7 @@ from django_q.tasks import async_task
 from ingestion import tasks
 from ingestion.models import LoadAttempt, SourceFile, Worker
 from tests.builders import ClientUnderTest, csv_gz
-from tests.ingestion.supervisor.clusters import IMPATIENT, restarted_once, runs, titled, working
+from tests.ingestion.supervisor.clusters import IMPATIENT, restarted_once, runs, titled, waiting, working
 from tests.processes import worker
 from tests.waiting import until
 
@@ -46,7 +46,7 @@ def test_a_process_killed_while_it_waits_does_not_stop_the_work(
 ) -> None:
     with worker(**IMPATIENT) as running:
         until(working, "the cluster works")
-        for process in titled(victim):
+        for process in waiting(victim):
             process.kill()
         file = small_file(client_under_test)
         tasks.sweep()
