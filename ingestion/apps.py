@@ -16,4 +16,6 @@ class IngestionConfig(AppConfig):
         post_migrate.connect(schedules.ensure_schedules, sender=self)
         # Django makes the permissions of an app when that is migrated, and auth comes after ingestion.
         post_migrate.connect(people.ensure_groups, sender=apps.get_app_config("auth"))
-        join_supervisor()
+        if join_supervisor():
+            # Before the cluster's processes are forked: each would load it for itself, and hold it.
+            from ingestion import tasks  # noqa: F401, PLC0415

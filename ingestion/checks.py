@@ -12,6 +12,8 @@ from ingestion.errors import IngestionError
 from ingestion.events import targets
 from ingestion.load_session import WORK_SECONDS, prepare_for_load
 
+# The tag of the checks that KCX's own commands run.
+KCX = "kcx"
 # tcp_user_timeout is in milliseconds.
 MOST_SECONDS = {
     "keepalives_idle": 60,
@@ -38,7 +40,7 @@ SAFE_IN_ANY_SESSION = {
 }
 
 
-@register
+@register(KCX)
 def retry_above_timeout(**_options: Any) -> list[CheckMessage]:  # Django's signature
     """The broker must not hand a task out again while it may still be running."""
     if settings.Q_CLUSTER["retry"] > settings.Q_CLUSTER["timeout"]:
@@ -52,7 +54,7 @@ def retry_above_timeout(**_options: Any) -> list[CheckMessage]:  # Django's sign
     ]
 
 
-@register
+@register(KCX)
 def one_database(**_options: Any) -> list[CheckMessage]:
     """A load's rows and its progress are two sessions of one database."""
     default, progress = settings.DATABASES["default"], settings.DATABASES["progress"]
@@ -61,7 +63,7 @@ def one_database(**_options: Any) -> list[CheckMessage]:
     return [Error("The database aliases `default` and `progress` must be one database.", id="kcx.E002")]
 
 
-@register
+@register(KCX)
 def sessions_end_with_their_hosts(**_options: Any) -> list[CheckMessage]:
     """A session whose host or network has gone must end in about a minute, on both sides."""
     messages: list[CheckMessage] = []
@@ -114,7 +116,7 @@ def loads_are_not_cut_short(databases: Sequence[str] | None = None, **_options: 
     return [*cut_short, *kept]
 
 
-@register
+@register(KCX)
 def webhooks_go_where_they_may(**_options: Any) -> list[CheckMessage]:
     """What cannot be read allows nothing, and must not be taken for a rule."""
     try:

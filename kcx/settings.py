@@ -60,7 +60,7 @@ INSTALLED_APPS = [
     "ingestion.apps.IngestionConfig",
     "billing.apps.BillingConfig",
     "unfold",
-    "django.contrib.admin",
+    "kcx.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

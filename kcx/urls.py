@@ -20,6 +20,9 @@ def healthz_worker(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("no worker takes tasks\n", content_type="text/plain", status=503)
 
 
+# The pages are loaded here and not with Django: no command needs them.
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),

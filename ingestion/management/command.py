@@ -6,9 +6,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 from psycopg.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 
+from ingestion.checks import KCX
+
 
 class KcxCommand(BaseCommand):
     """A command of KCX's. Exit status 1 where the database cannot be reached, or is of another version."""
+
+    # Those of Django look at the pages, which no command serves: `manage.py check` and migrate run them.
+    requires_system_checks = (KCX,)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command. Raises CommandError."""

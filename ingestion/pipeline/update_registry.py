@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -13,9 +13,11 @@ from ingestion.errors import AccessError, ArchivedObject, IngestionError
 from ingestion.events.facts import file_failed
 from ingestion.export_views import enter_layout
 from ingestion.models import ClientConnection, LoadAttempt, SourceFile
-from ingestion.pipeline.loaded import Loaded
 from ingestion.pipeline.retry import OF_THE_CONNECTION, codes_before, next_action, next_retry, pause
 from ingestion.receipts import write_file_receipt
+
+if TYPE_CHECKING:  # it brings Arrow, which who only asks what is due does without
+    from ingestion.pipeline.loaded import Loaded
 
 Status = SourceFile.Status
 Outcome = LoadAttempt.Outcome
@@ -45,7 +47,7 @@ def locked(files: QuerySet[SourceFile]) -> QuerySet[SourceFile]:
     return files.select_for_update(skip_locked=True, no_key=True, of=("self",))
 
 
-def record_success(file: SourceFile, attempt: LoadAttempt, loaded: Loaded) -> None:
+def record_success(file: SourceFile, attempt: LoadAttempt, loaded: "Loaded") -> None:
     """INGESTED, with counts and digests; closes the attempt and writes the receipt.
 
     The last thing in the load's transaction: from the receipt to the commit the connection's are locked.

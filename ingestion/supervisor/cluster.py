@@ -25,7 +25,7 @@ class Cluster:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._main = subprocess.Popen(
-            [sys.executable, "-m", "django", "qcluster"],
+            [sys.executable, "-m", "django", "qcluster", "--skip-checks"],
             cwd=folder,
             env={**os.environ, **environment},
             start_new_session=True,

@@ -21,10 +21,13 @@ VARIABLE = "KCX_WORKER_ID"
 PR_SET_PDEATHSIG = 1
 
 
-def join_supervisor() -> None:
-    """In a supervised cluster: report every task, keep to the memory limit, end should the supervisor die."""
+def join_supervisor() -> bool:
+    """In a supervised cluster: report every task, keep to the memory limit, end should the supervisor die.
+
+    Returns whether this is one.
+    """
     if not os.environ.get(VARIABLE):
-        return
+        return False
     pre_execute.connect(_begun)
     post_execute_in_worker.connect(_ended)
     post_execute.connect(_recorded)
@@ -34,6 +37,7 @@ def join_supervisor() -> None:
     if sys.platform == "linux":
         # Of this process only: forked children do not inherit it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    return True
 
 
 def _begun(**_signal: Any) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ingestion.access import Rung, climb
+from ingestion.access.ladder import climb
+from ingestion.access.rung import Rung
 from ingestion.aws_calls import Calls
 from tests.builders import ClientUnderTest, csv_gz
 

@@ -7,7 +7,8 @@ import pytest
 from moto.core.exceptions import _RESTError
 from moto.sts.responses import TokenResponse
 
-from ingestion.access import climb, content
+from ingestion.access import content
+from ingestion.access.ladder import climb
 from ingestion.aws_calls import Calls
 from ingestion.models import ClientConnection
 from ingestion.policies import permission_policy, trust_policy
