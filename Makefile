@@ -4,6 +4,8 @@ BIN := .venv/bin
 ARGS ?=
 # Tests wait a third of their time: two processes more than there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# Without its cache every start of Python compiles Django, boto3 and the tests anew: twice the time for all.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test check screenshots crash-test fuzz format lock bench clean
 
@@ -71,3 +73,4 @@ fuzz: .venv/installed ## damage real and generated files and judge what is read 
 
 clean: ## remove what was made here: the environment, the embedded database, the caches
 	rm -rf .venv .venv-dbt var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

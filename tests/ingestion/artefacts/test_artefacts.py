@@ -10,8 +10,6 @@ from typing import Any
 
 import hcl2
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 
 from ingestion.access_errors import AccountUnknown
 from ingestion.artefacts import Artefact, artefacts
@@ -99,13 +97,20 @@ def test_the_policies_are_json_in_ascii(connection: ClientConnection) -> None:
     assert (made["trust-policy"] + made["permission-policy"]).isascii()
 
 
+def cfn_lint(template: str, region: str) -> set[str]:
+    """The rules that the template breaks."""
+    from cfnlint.api import lint  # noqa: PLC0415  # takes seconds to load, in every process of the tests
+    from cfnlint.config import ManualArgs  # noqa: PLC0415
+
+    return {match.rule.id for match in lint(template, config=ManualArgs(regions=[region]))}
+
+
 @every_case
 def test_the_template_passes_cfn_lint_and_makes_exactly_this_role(connection: ClientConnection) -> None:
     text = texts(connection)["cloudformation"]
     # cfn-lint's pattern of an ARN ends at a line's end; S3 takes such a prefix all the same.
     accepted = {"E3510"} if "\n" in connection.prefix else set()
-    found = lint(text, config=ManualArgs(regions=[connection.region]))
-    assert {match.rule.id for match in found} == accepted
+    assert cfn_lint(text, connection.region) == accepted
     role = json.loads(text)["Resources"]["KcxRead"]["Properties"]
     trust, permission = policies(connection)
     assert role["AssumeRolePolicyDocument"] == trust
@@ -116,7 +121,7 @@ def test_the_template_passes_cfn_lint_and_makes_exactly_this_role(connection: Cl
 
 def test_cfn_lint_finds_what_is_wrong_with_a_template() -> None:
     broken = texts(a_connection())["cloudformation"].replace("AssumeRolePolicyDocument", "Trust")
-    assert lint(broken, config=ManualArgs(regions=["eu-central-1"])) != []
+    assert cfn_lint(broken, "eu-central-1") != set()
 
 
 @every_case
