@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from billing.models import ColumnLayout
 from ingestion.drift import note_columns
 from ingestion.events.facts import delivery_published
+from ingestion.faults_of_parts import STATE_OF_FILE, no_header_of_its_own, what_is_against
 from ingestion.models import Delivery, DeliveryFile, DeliveryScope, SourceFile
 from ingestion.receipts import write_delivery_receipt
 from ingestion.restatements import compare
@@ -17,8 +17,9 @@ Status = Delivery.Status
 Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
 LIVE = [*OPEN, Status.CURRENT]
+IN_ORDER = ("delivered_at", "snapshot_id")
+NEW = Q(source_file__status=SourceFile.Status.NEW)
 FAILED = Q(source_file__status=SourceFile.Status.FAILED)
-STATE_OF_FILE = ("status", "next_retry_at", "error_code", "skip_reason", "layout", "row_count")
 BLOCKED = FAILED & Q(source_file__next_retry_at=None) | Q(source_file__status=SourceFile.Status.SKIPPED)
 
 
@@ -32,9 +33,8 @@ def publish_pending(deliveries: QuerySet[Delivery], unchanged: Check = has_no_ma
 
     `unchanged` is asked outside any transaction: does the bucket still hold the delivery's manifest?
     """
-    in_order = _to_settle(deliveries).order_by("delivered_at", "snapshot_id")
-    ready = [delivery for delivery in in_order if settle(delivery.pk)]
-    return sum(publish(delivery.pk) for delivery in ready if unchanged(delivery))
+    ready = Delivery.objects.filter(pk__in=[pk for pk in _to_settle(deliveries) if settle(pk)])
+    return sum(publish(delivery.pk) for delivery in ready.order_by(*IN_ORDER) if unchanged(delivery))
 
 
 def publish_of_file(source_file_id: int, unchanged: Check = has_no_manifest) -> int:
@@ -57,7 +57,7 @@ def settle(delivery_id: int) -> bool:
     files = list(delivery.files.only("key", *STATE_OF_FILE))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
         return False  # what is missing is the listing's to say
-    against = _against(files) or _against_header(files, delivery.manifest_columns)
+    against = what_is_against(files) or no_header_of_its_own(files, delivery.manifest_columns)
     # A newer version of a key tells how the key fares. This one may come back all the same.
     status = Status.INCOMPLETE if against and not (scope.key and newer) else Status.PENDING
     if (delivery.status, delivery.reason) != (status, against):
@@ -108,13 +108,24 @@ def _locked_scope(delivery_id: int) -> DeliveryScope:
     return DeliveryScope.objects.select_for_update(no_key=True).get(deliveries=delivery_id)
 
 
-def _to_settle(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """The open ones of which settle() may say something new: not those whose files wait for their load."""
-    held = DeliveryFile.objects.filter(delivery=OuterRef("pk"))
-    new = Exists(held.filter(source_file__status=SourceFile.Status.NEW))
-    waits_for_retry = Exists(held.filter(FAILED)) & ~Exists(held.filter(BLOCKED))
-    read = deliveries.filter(~new, status__in=OPEN, listed_keys__isnull=False)
-    return read.exclude(waits_for_retry, status=Status.PENDING)
+def _to_settle(deliveries: QuerySet[Delivery]) -> list[int]:
+    """The open ones of which settle() may say something new: not those whose files wait for their load.
+
+    Asked in two steps: in one, where PostgreSQL's statistics are of before a large discovery, it may join all
+    open deliveries with all files for each delivery anew.
+    """
+    read = deliveries.filter(status__in=OPEN, listed_keys__isnull=False).order_by(*IN_ORDER)
+    status = dict(read.values_list("pk", "status"))
+    held = DeliveryFile.objects.filter(delivery__in=list(status)).values_list("delivery")
+    files = held.annotate(
+        new=Count("pk", filter=NEW), failed=Count("pk", filter=FAILED), blocked=Count("pk", filter=BLOCKED)
+    )
+    waiting = {
+        pk
+        for pk, new, failed, blocked in files
+        if new or (failed and not blocked and status[pk] == Status.PENDING)
+    }
+    return [pk for pk in status if pk not in waiting]
 
 
 def _newer(delivery: Delivery) -> list[Delivery]:
@@ -140,33 +151,6 @@ def _all_ingested(delivery: Delivery) -> bool:
         and files.count() >= len(listed)
         and not files.exclude(status=SourceFile.Status.INGESTED).exists()
     )
-
-
-def _against(files: list[SourceFile]) -> str:
-    """Why a delivery of these files can never be published as it is; '' where nothing is wrong."""
-    for file in files:
-        if file.status == SourceFile.Status.FAILED and file.next_retry_at is None:
-            return f"A file failed for good ({file.error_code}): {file.key}"
-        if file.status == SourceFile.Status.SKIPPED:
-            return f"{file.get_skip_reason_display()}: {file.key}"
-    layouts = {file.layout_id for file in files if file.layout_id}
-    named = ColumnLayout.objects.filter(pk__in=layouts).exclude(names=[]).values_list("names", flat=True)
-    headers = {tuple(names) for names in named} if len(layouts) > 1 else ()
-    return "The headers of its parts disagree." if len(headers) > 1 else ""
-
-
-def _against_header(files: list[SourceFile], expected: list[str] | None) -> str:
-    """Why a delivery without any row is not believed to be an empty month; '' where it is.
-
-    AWS empties parts that are too many, but writes a header that its manifest knows: in any order of columns.
-    """
-    if not (files and expected) or any(file.row_count != 0 for file in files):
-        return ""
-    layouts = ColumnLayout.objects.filter(pk__in={file.layout_id for file in files}).exclude(names=[])
-    headers = [sorted(names) for names in layouts.values_list("names", flat=True)]
-    if headers and all(header == sorted(expected) for header in headers):
-        return ""
-    return f"Its parts have no rows, and not the header that its manifest tells: {files[0].key}"
 
 
 def _by_key(scope: DeliveryScope) -> list[Delivery]:

@@ -59,9 +59,8 @@ def record_success(file: SourceFile, attempt: LoadAttempt, loaded: "Loaded") -> 
     file.decoded_bytes = loaded.decoded_bytes
     file.object_sha256 = loaded.object_sha256
     file.rows_sha256 = loaded.rows_sha256
-    file.error_code = file.error_message = file.next_action = file.skip_reason = ""
+    file.error_code = file.error_message = file.next_action = file.skip_reason = file.requested_by = ""
     file.failures = 0
-    file.requested_by = ""
     file.next_retry_at = file.reload_requested_at = None
     file.save()
     _close(attempt, outcome=Outcome.SUCCEEDED, rows=loaded.rows, bytes_read=loaded.bytes_read)

@@ -36,6 +36,7 @@ pytestmark = [
     pytest.mark.usefixtures("raw_database"),
 ]
 KEY = "exports/lines/one.csv.gz"
+MANY = 200
 T = TypeVar("T")
 
 
@@ -384,7 +385,7 @@ def test_a_delivery_that_only_waits_for_a_retry_is_not_looked_at_again(scope: De
     a_delivery(scope, retried)
     with CaptureQueriesContext(connection) as asked:
         publish_pending(Delivery.objects.all())
-    assert len(asked) == 1
+    assert len(asked) == 2, "which are open, and what their files are like; none is locked"
 
 
 def test_a_listing_that_says_nothing_new_makes_no_delivery(client_under_test: ClientUnderTest) -> None:
@@ -392,3 +393,29 @@ def test_a_listing_that_says_nothing_new_makes_no_delivery(client_under_test: Cl
     client_under_test.ingest()
     client_under_test.ingest()
     assert Delivery.objects.count() == 1
+
+
+def many_deliveries(scope: DeliveryScope) -> None:
+    """Of a file each that waits for its load."""
+    for number in range(MANY):
+        file = a_file(scope.export)
+        a_delivery(scope, file, snapshot=str(number), listed_keys=[file.key])
+
+
+def tuples_read() -> int:
+    """By this transaction, of all tables."""
+    read = "SELECT sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+    return int(str(one(read)[0]))
+
+
+def test_a_large_discovery_costs_little_though_the_statistics_are_of_before_it(scope: DeliveryScope) -> None:
+    with transaction.atomic():
+        many_deliveries(scope)
+        transaction.set_rollback(True)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # of tables that hold nothing that anybody sees
+    many_deliveries(scope)
+    with transaction.atomic():
+        before = tuples_read()
+        assert publish_pending(Delivery.objects.filter(scope=scope)) == 0
+        assert tuples_read() - before < 10 * MANY**2, "not each file and each delivery for every delivery"
