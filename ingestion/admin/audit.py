@@ -65,7 +65,7 @@ class LoadAttemptAdmin(WorkAdmin):
         "actor",
         "went_wrong",
     ]
-    list_filter = ["outcome", FileFilter, "source_file__connection", ErrorCodeFilter]
+    list_filter = ["outcome", "is_reload", FileFilter, "source_file__connection", ErrorCodeFilter]
     list_select_related = ["source_file"]
     search_fields = ["id"]  # there is a search: get_search_results says which
     search_help_text = "A file's whole key, or an attempt's number"

@@ -90,6 +90,12 @@ class LoadAttempt(models.Model):
         indexes = [
             models.Index(fields=["source_file", "-id"], name="loadattempt_file"),
             models.Index(fields=["id"], condition=Q(outcome="RUNNING"), name="loadattempt_running"),
+            # What the dashboard tells of reloads, and the list it leads to.
+            models.Index(
+                fields=["-id"],
+                condition=Q(is_reload=True) & ~Q(error_code=""),
+                name="loadattempt_failed_reload",
+            ),
             # The dashboard's rows and bytes by day.
             models.Index(
                 fields=["ended_at"],

@@ -10,6 +10,7 @@ from ingestion.models import SourceFile
 from kcx.dashboard import links
 from kcx.dashboard.connections import Line, State
 from kcx.dashboard.files import Failed
+from kcx.dashboard.reloads import FailedReloads
 from kcx.dashboard.webhooks import GivenUp
 
 SHOWN_OF_A_KIND = 3
@@ -31,7 +32,13 @@ class Entry:
     since: datetime | None = None
 
 
-def attention(lines: list[Line], *, worker_works: bool, webhooks: Sequence[GivenUp] = ()) -> list[Entry]:
+def attention(
+    lines: list[Line],
+    *,
+    worker_works: bool,
+    reloads: Sequence[FailedReloads] = (),
+    webhooks: Sequence[GivenUp] = (),
+) -> list[Entry]:
     """The worst first. Failed files are told by cause; of other kinds three at most, then how many more."""
     idle = not worker_works and any(line.enabled for line in lines)
     found = [_no_worker()] if idle else []
@@ -41,7 +48,7 @@ def attention(lines: list[Line], *, worker_works: bool, webhooks: Sequence[Given
         found += _at_most(state, [line for line in lines if state in _told(line)], entry_of)
         if state is State.CHECK_FAILED:
             found += _failed_files(lines)
-    return found + [_given_up(webhook) for webhook in webhooks]
+    return found + [_failed_reloads(one) for one in reloads] + [_given_up(webhook) for webhook in webhooks]
 
 
 def _told(line: Line) -> set[State]:
@@ -149,6 +156,17 @@ def _failed_entry(code: str, found: list[tuple[Line, Failed]]) -> Entry:
     link = links.files(status__exact=SourceFile.Status.FAILED, error_code=code, **one)
     cause = f"{code}: {_sentences(newest.cause, newest.next_action)}"
     return Entry("bad", f"{count_text(files)} failed {noun}", where, cause, "See the files", link)
+
+
+def _failed_reloads(failed: FailedReloads) -> Entry:
+    noun = "reload" if failed.files == 1 else "reloads"
+    told = "In the last week, and not tried again; the rows loaded before stay."
+    cause = _sentences(told, f"{failed.code}: {failed.cause}", failed.next_action)
+    link = links.attempts(
+        is_reload__exact=1, error_code=failed.code, source_file__connection__id__exact=failed.connection_id
+    )
+    kind = f"{count_text(failed.files)} failed {noun}"
+    return Entry("warn", kind, failed.connection, cause, "See the attempts", link)
 
 
 def _given_up(webhook: GivenUp) -> Entry:

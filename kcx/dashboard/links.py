@@ -28,6 +28,11 @@ def deliveries(**filters: object) -> str:
     return _list("delivery", filters)
 
 
+def attempts(**filters: object) -> str:
+    """The load attempts, filtered by their fields."""
+    return _list("loadattempt", filters)
+
+
 def exports(**filters: object) -> str:
     """The exports, filtered by their fields."""
     return _list("export", filters)

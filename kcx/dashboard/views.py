@@ -18,6 +18,7 @@ from kcx.dashboard.charts import bytes_chart, lag_chart, rows_chart
 from kcx.dashboard.connections import Line, lines
 from kcx.dashboard.figures import last_days, storage
 from kcx.dashboard.listing import Choice, listing
+from kcx.dashboard.reloads import failed_reloads
 from kcx.dashboard.webhooks import given_up
 
 SHOWN_CLIENTS = 10
@@ -71,7 +72,9 @@ def _live(request: HttpRequest, found: list[Line]) -> Context:
     choice = Choice(request.GET.get("q", ""), request.GET.get("state", ""), request.GET.get("page", "1"))
     query = {"q": choice.words, "state": choice.state}
     return {
-        "attention": attention(found, worker_works=a_worker_works(), webhooks=given_up()),
+        "attention": attention(
+            found, worker_works=a_worker_works(), reloads=failed_reloads(), webhooks=given_up()
+        ),
         "listing": listing(found, choice),
         "query": urlencode({name: value for name, value in query.items() if value}),
         "words_query": urlencode({"q": choice.words}) if choice.words else "",
