@@ -40,4 +40,7 @@ def failed_reloads() -> list[FailedReloads]:
         .annotate(Count("pk"), Max("pk"))
     )
     newest = LoadAttempt.objects.only("error_message", "next_action").in_bulk([pk for *_, pk in groups])
-    return [FailedReloads(*group, newest[pk].error_message, newest[pk].next_action) for *group, pk in groups]
+    return [
+        FailedReloads(connection, name, code, files, newest[pk].error_message, newest[pk].next_action)
+        for connection, name, code, files, pk in groups
+    ]
