@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+import kcx.urls  # noqa: F401  # the admin's pages, for tests that look at its registry as they are collected
 from ingestion.own_account import account_by_identity
 from ingestion.pipeline import resume
 from kcx.simulated_aws.server import SimulatedAws

@@ -32,6 +32,21 @@ class ErrorCodeFilter(admin.SimpleListFilter):
         return queryset.filter(error_code=self.value()) if self.value() else queryset
 
 
+class FailedReloadFilter(admin.SimpleListFilter):
+    """Of reloads only those that failed: an index finds them."""
+
+    title = "reload"
+    parameter_name = "reload"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The one choice."""
+        return [("failed", "Failed reloads")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those, where they are chosen."""
+        return queryset.filter(is_reload=True).exclude(error_code="") if self.value() else queryset
+
+
 class WorkAdmin(HistoryAdmin):
     """What began, ended, and perhaps went wrong."""
 
@@ -65,7 +80,7 @@ class LoadAttemptAdmin(WorkAdmin):
         "actor",
         "went_wrong",
     ]
-    list_filter = ["outcome", "is_reload", FileFilter, "source_file__connection", ErrorCodeFilter]
+    list_filter = ["outcome", FailedReloadFilter, FileFilter, "source_file__connection", ErrorCodeFilter]
     list_select_related = ["source_file"]
     search_fields = ["id"]  # there is a search: get_search_results says which
     search_help_text = "A file's whole key, or an attempt's number"

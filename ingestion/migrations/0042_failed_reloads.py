@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='loadattempt',
-            index=models.Index(condition=models.Q(('is_reload', True), models.Q(('error_code', ''), _negated=True)), fields=['-id'], name='loadattempt_failed_reload'),
+            index=models.Index(condition=models.Q(('is_reload', True), models.Q(('error_code', ''), _negated=True)), fields=['-ended_at'], name='loadattempt_failed_reload'),
         ),
     ]

@@ -92,7 +92,7 @@ class LoadAttempt(models.Model):
             models.Index(fields=["id"], condition=Q(outcome="RUNNING"), name="loadattempt_running"),
             # What the dashboard tells of reloads, and the list it leads to.
             models.Index(
-                fields=["-id"],
+                fields=["-ended_at"],
                 condition=Q(is_reload=True) & ~Q(error_code=""),
                 name="loadattempt_failed_reload",
             ),

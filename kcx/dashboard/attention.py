@@ -159,14 +159,13 @@ def _failed_entry(code: str, found: list[tuple[Line, Failed]]) -> Entry:
 
 
 def _failed_reloads(failed: FailedReloads) -> Entry:
-    noun = "reload" if failed.files == 1 else "reloads"
+    noun, names = "reload" if failed.files == 1 else "reloads", list(failed.connections.values())
+    where = names[0] if len(names) == 1 else f"{len(names)} connections"
+    one = {"source_file__connection__id__exact": min(failed.connections)} if len(names) == 1 else {}
     told = "In the last week, and not tried again; the rows loaded before stay."
     cause = _sentences(told, f"{failed.code}: {failed.cause}", failed.next_action)
-    link = links.attempts(
-        is_reload__exact=1, error_code=failed.code, source_file__connection__id__exact=failed.connection_id
-    )
-    kind = f"{count_text(failed.files)} failed {noun}"
-    return Entry("warn", kind, failed.connection, cause, "See the attempts", link)
+    link = links.attempts(reload="failed", error_code=failed.code, **one)
+    return Entry("warn", f"{count_text(failed.files)} failed {noun}", where, cause, "See the attempts", link)
 
 
 def _given_up(webhook: GivenUp) -> Entry:

@@ -32,7 +32,11 @@ def waiting(word: str) -> list[psutil.Process]:
 
     def rested() -> bool:
         nonlocal used, since
-        if used != (now := [sum(process.cpu_times()[:2]) for process in titled(word)]):
+        try:
+            now = [sum(process.cpu_times()[:2]) for process in titled(word)]
+        except psutil.NoSuchProcess:
+            now = []
+        if used != now:
             used, since = now, time.monotonic()
         return bool(used) and time.monotonic() - since > 1
 

@@ -46,7 +46,7 @@ def test_a_process_killed_while_it_waits_does_not_stop_the_work(
 ) -> None:
     with worker(**IMPATIENT) as running:
         until(working, "the cluster works")
-        for process in waiting(victim):
+        for process in titled(victim) if victim == "pusher" else waiting(victim):
             process.kill()
         file = small_file(client_under_test)
         tasks.sweep()
