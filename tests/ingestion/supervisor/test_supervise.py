@@ -1,5 +1,6 @@
 """What the supervisor must see, what it must not hold against its cluster, and how it lets go."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def test_a_process_that_may_not_be_looked_at_is_none_of_the_clusters(monkeypatch
     def refuse(process: psutil.Process) -> str:
         raise psutil.AccessDenied(process.pid)
 
+    assert cluster._lives_in(os.getsid(0), psutil.Process())
     # As under hidepid, which only the machine's administrator can set.
     monkeypatch.setattr(psutil.Process, "status", refuse)
-    assert cluster._session(psutil.Process()) is None
+    assert not cluster._lives_in(os.getsid(0), psutil.Process())
