@@ -8,8 +8,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
@@ -35,6 +33,7 @@ from tests.billing.raw_rows import second_session
 from tests.builders import ClientUnderTest, csv_gz
 from tests.ingestion.registered import a_file, an_export
 from tests.ingestion.verifying import tamper
+from tests.staff import browser_of
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -48,15 +47,6 @@ def ingested(client_under_test: ClientUnderTest) -> ClientUnderTest:
         client_under_test.account.put_object(key, csv_gz(f"n\n{key}\n"))
     client_under_test.ingest()
     return client_under_test
-
-
-def browser_of(group: str) -> Browser:
-    call_command("migrate", verbosity=0)
-    person = User.objects.create_user(group, is_staff=True)
-    person.groups.add(Group.objects.get(name=group))
-    browser = Browser()
-    browser.force_login(person)
-    return browser
 
 
 def queued() -> list[tuple[str, int]]:

@@ -1,15 +1,14 @@
 """Adding a connection: its client, where the exports are, the role when it is known."""
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 
 from ingestion.models import Client, ClientConnection, StaffAction
 from ingestion.onboarding import enter_role
+from tests.staff import browser_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
 
@@ -26,15 +25,6 @@ def account_of_kcx(settings: object) -> None:
 @pytest.fixture
 def onboarder() -> Browser:
     return browser_of("onboarder")
-
-
-def browser_of(group: str) -> Browser:
-    call_command("migrate", verbosity=0)
-    person = User.objects.create_user(group, is_staff=True)
-    person.groups.add(Group.objects.get(name=group))
-    browser = Browser()
-    browser.force_login(person)
-    return browser
 
 
 def add(browser: Browser, **entered: object) -> HttpResponse:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
@@ -27,6 +25,7 @@ from tests.faulty_s3 import Answer, FaultyAws, Wire, stall
 from tests.kcx.situations import a_worker
 from tests.processes import python
 from tests.refusing_s3 import refusing
+from tests.staff import browser_of
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -48,15 +47,6 @@ def client(aws: SimulatedAws, raw_database: None) -> ClientUnderTest:
     made = new_client(aws, enable=False)
     made.account.put_object(KEY, csv_gz("a,b\n1,2\n"))
     return made
-
-
-def browser_of(group: str) -> Browser:
-    call_command("migrate", verbosity=0)
-    person = User.objects.create_user(group, is_staff=True)
-    person.groups.add(Group.objects.get(name=group))
-    browser = Browser()
-    browser.force_login(person)
-    return browser
 
 
 def home(browser: Browser, client: ClientUnderTest) -> str:

@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
-from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client as Browser
@@ -27,6 +25,7 @@ from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.tables.cur2 import cur2_parquet
 from tests.builders import ClientUnderTest, csv_gz, parquet
 from tests.ingestion.registered import a_delivery, a_file, an_export, failed, ingested, running
+from tests.staff import browser_of
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -38,15 +37,6 @@ HOSTILE = 'exports/it\'s "<script>alert(1)</script>" $(touch x) ünï/' + "x" * 
 @pytest.fixture
 def operator(client_under_test: ClientUnderTest) -> Browser:
     return browser_of("operator")
-
-
-def browser_of(group: str) -> Browser:
-    call_command("migrate", verbosity=0)
-    person = User.objects.create_user(group, is_staff=True)
-    person.groups.add(Group.objects.get(name=group))
-    browser = Browser()
-    browser.force_login(person)
-    return browser
 
 
 def ingest(client: ClientUnderTest, body: bytes, key: str = KEY) -> SourceFile:

@@ -1,14 +1,13 @@
 """What a group is shown no button for is refused when it is posted all the same, and nothing is done."""
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 
 from ingestion.models import ClientConnection, Export, SourceFile, StaffAction, WebhookEndpoint
 from tests.ingestion.registered import a_connection, a_file, an_export, failed, ingested
+from tests.staff import browser_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raw_database")]
 
@@ -16,15 +15,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture
 def export(raw_database: None) -> Export:
     return an_export(a_connection())
-
-
-def browser_of(group: str) -> Browser:
-    call_command("migrate", verbosity=0)
-    person = User.objects.create_user(group, is_staff=True)
-    person.groups.add(Group.objects.get(name=group))
-    browser = Browser()
-    browser.force_login(person)
-    return browser
 
 
 def post(browser: Browser, name: str, /, *arguments: object, **sent: object) -> HttpResponse:

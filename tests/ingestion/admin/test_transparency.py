@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
@@ -25,6 +23,7 @@ from kcx.api.models import ServiceUser
 from tests.builders import ClientUnderTest, csv_gz
 from tests.faulty_s3 import FaultyAws, answering, cut
 from tests.ingestion.registered import a_connection, an_export
+from tests.staff import browser_of
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -32,18 +31,9 @@ BAD_NAME = "exports/<script>alert(1)</script>.csv.gz"
 TODAY = datetime.now(UTC).date()
 
 
-def viewer() -> Browser:
-    call_command("migrate", verbosity=0)
-    person, _ = User.objects.get_or_create(username="viewer", is_staff=True)
-    person.groups.add(Group.objects.get(name="viewer"))
-    browser = Browser()
-    browser.force_login(person)
-    return browser
-
-
 def page_of(client: ClientUnderTest, **query: str) -> str:
     address = reverse("admin:ingestion_clientconnection_transparency", args=[client.connection.pk])
-    answer = viewer().get(address, query, secure=True)
+    answer = browser_of("viewer").get(address, query, secure=True)
     assert answer.status_code == 200
     return b"".join(answer).decode() if answer.streaming else answer.content.decode()
 

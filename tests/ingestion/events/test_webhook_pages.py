@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
@@ -28,8 +27,7 @@ PAGES = ["event", "webhookendpoint", "webhookmessage", "webhookdelivery"]
 
 
 @pytest.fixture(autouse=True)
-def groups(db: None, settings: Any) -> None:
-    call_command("migrate", verbosity=0)
+def plain_http(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
 
 
