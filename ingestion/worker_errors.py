@@ -12,12 +12,12 @@ class OutOfMemory(MayBeTheFile):
 
 
 class TimeLimit(MayBeTheFile):
-    """The load took longer than a task may (KCX_TASK_TIMEOUT_SECONDS)."""
+    """The load, or the discovery, took longer than a task may (KCX_TASK_TIMEOUT_SECONDS)."""
 
     code = "time_limit"
     # A slow day of AWS's or the database's passes. But each try holds a worker for the whole of the limit.
     most = 3
-    next_action = "Raise the limit if this file needs longer; KCX tries again by itself."
+    next_action = "Raise the limit if this needs longer; KCX tries again by itself."
     at_last = "raise the limit, or ask the client for an export in smaller files, then retry."
 
 

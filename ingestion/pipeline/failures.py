@@ -22,7 +22,7 @@ def as_ours(error: Exception | TimeoutException) -> IngestionError:
     if isinstance(error, (DatabaseError, InterfaceError)):
         return named(error, "PostgreSQL stopped the work")
     if isinstance(error, TimeoutException):
-        return TimeLimit(f"The load was ended by its time limit, KCX_TASK_TIMEOUT_SECONDS ({error}).")
+        return TimeLimit(f"It was ended by its time limit, KCX_TASK_TIMEOUT_SECONDS ({error}).")
     if isinstance(error, MemoryError) or str(error) == NO_THREAD:
         return OutOfMemory(f"The worker reached its memory limit: {error or 'no more memory'}.")
     logger.error("Unexpected error", exc_info=error)

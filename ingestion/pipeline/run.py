@@ -52,7 +52,7 @@ def discover(connection_id: int, actor: str) -> DiscoveryRun | None:
         new_files = NewFiles(client_connection)
         try:
             _register_listing(client_connection, run, new_files)
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with a listing is told by its run
+        except (Exception, TimeoutException) as error:  # noqa: BLE001  # whatever is wrong is told by the run
             end_run(run, new_files.found, as_ours(error))
             stop_where_foreign(connection_id, run.error_code, run.error_message, actor)
             return run

@@ -17,6 +17,8 @@ MONTHS = 4
 # AWS restates the running month every eight hours: what KCX finds at first, and what comes while it looks.
 FIRST_SEEN = timedelta(hours=16)
 RESTATED = (timedelta(hours=8), timedelta(0))  # so long ago
+# Nothing of the running month is delivered longer ago; in its first days AWS still restates the one before.
+EARLIEST = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,10 @@ CLIENTS = (
 DAMAGED_FILES = sum(export.damaged is not None for client in CLIENTS for export in client.exports)
 
 
-def last_months(count: int) -> list[date]:
-    """The first days of this month and of those before it, oldest first."""
-    today = datetime.now(UTC).date().replace(day=1)
-    index = today.year * 12 + today.month - 1
+def last_months(count: int, now: datetime | None = None) -> list[date]:
+    """The first days of the month that AWS restates now and of those before it, oldest first."""
+    restated = (now or datetime.now(UTC)) - EARLIEST
+    index = restated.year * 12 + restated.month - 1
     return [date(month // 12, month % 12 + 1, 1) for month in range(index - count + 1, index + 1)]
 
 

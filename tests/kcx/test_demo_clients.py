@@ -1,6 +1,7 @@
 """The demo's clients pass the whole access ladder unaided, but for the one whose role is unsafe."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -14,9 +15,16 @@ from ingestion.reruns import load_each, waiting
 from kcx.dashboard.calendar import calendar
 from kcx.dashboard.connections import Line, State, lines
 from kcx.demo import clients
-from kcx.demo.clients import DAMAGED_FILES, RESTATED, DemoClient, deliver_history, restate
+from kcx.demo.clients import (
+    DAMAGED_FILES,
+    EARLIEST,
+    RESTATED,
+    DemoClient,
+    deliver_history,
+    last_months,
+    restate,
+)
 from kcx.simulated_aws.deliveries import BillingService
-from tests.kcx.situations import this_month
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "progress"]),
@@ -64,12 +72,19 @@ def shown(client: DemoClient) -> tuple[Line, dict[str, list[str]]]:
     for refresh in range(1, 1 + len(RESTATED)):
         restate({client: service}, refresh)
         ingest(connection)
-    rows = calendar(connection.exports.all(), this_month()).rows
+    rows = calendar(connection.exports.all(), last_months(1)[0]).rows
     cells = {
         row.export: [f"{cell.coverage.words}, {cell.detail}" for cell in reversed(row.cells) if cell]
         for row in rows
     }
     return next(line for line in lines() if line.id == connection.pk), cells
+
+
+@pytest.mark.parametrize(("day", "running"), [(1, 11), (2, 11), (3, 12), (31, 12)])
+def test_no_delivery_of_the_running_month_is_older_than_the_month(day: int, running: int) -> None:
+    now = datetime(2026, 12, day, 1, tzinfo=UTC)
+    assert last_months(2, now) == [date(2026, running - 1, 1), date(2026, running, 1)]
+    assert all(ago <= EARLIEST for client in CLIENTS for export in client.exports for ago in export.delivered)
 
 
 def test_the_demo_shows_a_client_whose_deliveries_are_late() -> None:

@@ -1,5 +1,6 @@
 """A load that takes longer than a task may: its attempt says so, and the file is tried again."""
 
+import os
 import random
 import signal
 
@@ -58,6 +59,22 @@ def test_the_limit_of_a_real_worker_is_told_by_the_attempt(
         ended = LoadAttempt.objects.exclude(outcome="RUNNING")
         until(ended.exists, "the attempt ends")
         assert_limited(client_under_test, ended.get())
+
+
+def test_a_discovery_that_its_limit_ends_says_so_and_the_next_finds_all(
+    client_under_test: ClientUnderTest, wire: FaultyAws
+) -> None:
+    def limit(_wire: Wire, _answer: Answer) -> None:
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    client_under_test.account.put_object(KEY, BODY)
+    wire.script("ListObjectsV2", limit)
+    with TimeoutHandler(3600):
+        run = client_under_test.discover()
+    assert (run.outcome, run.error_code) == ("FAILED", "time_limit")
+    assert "KCX_TASK_TIMEOUT_SECONDS" in run.error_message
+    assert client_under_test.discover().outcome == "SUCCEEDED"
+    assert client_under_test.file(KEY).status == "NEW"
 
 
 def test_a_limit_that_comes_inside_copy_leaves_a_session_that_loads_the_file_next(
