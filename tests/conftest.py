@@ -1,5 +1,6 @@
 """Fixtures for every test: a clean database, a simulated AWS, clients with connections."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ IN_CI = bool(os.environ.get("KCX_CI"))
 
 def pytest_configure() -> None:
     """In CI a test of real files is never skipped: without the files nothing is tested at all."""
+    # What is loaded stays. To look at all of it again and again for garbage took a tenth of the tests' time.
+    gc.set_threshold(10_000, 10, 50)
     if IN_CI and not REAL_FILES.is_dir():
         pytest.exit("../shared/data is missing, and CI must not skip the tests that read it", returncode=1)
 
