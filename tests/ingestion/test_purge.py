@@ -129,8 +129,11 @@ class TestDone:
 
     def test_what_was_asked_for_is_asked_for_no_more(self, ended: ClientUnderTest) -> None:
         request_verification_of_connection(ended.connection, "anna")
+        connections = ClientConnection.objects.filter(pk=ended.connection.pk)
+        connections.update(discovery_requested_by="anna")
         purge(ended.connection.pk, "anna", ENDED)
         assert not VerificationRequest.objects.exists()
+        assert connections.get().discovery_requested_by == ""
 
     def test_it_is_done_once(self, ended: ClientUnderTest) -> None:
         purge(ended.connection.pk, "anna", ENDED)
@@ -162,6 +165,12 @@ class TestRefused:
         with second_session() as other:
             other.execute(f"SELECT FROM {table} FOR NO KEY UPDATE")
             refused(ended, busy)
+
+    def test_while_a_verification_of_it_is_answered(self, ended: ClientUnderTest) -> None:
+        request_verification_of_connection(ended.connection, "anna")
+        with second_session() as other:
+            other.execute("SELECT FROM ingestion_verificationrequest FOR NO KEY UPDATE")
+            refused(ended, "being written")
 
     def test_while_somebody_reads_its_rows(self, ended: ClientUnderTest) -> None:
         with second_session() as other:

@@ -120,3 +120,17 @@ def test_an_outage_ends_the_discovery_without_asking_for_every_manifest(
     wire.ever["GetObject"] = answering(400, "ExpiredToken")
     assert client_under_test.discover().error_code == "credentials_expired"
     assert len({request.target for request in wire.asked("GetObject")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code"),
+    [(403, "RequestTimeTooSkewed", "clock_skew"), (404, "NoSuchBucket", "no_such_bucket")],
+)
+def test_what_is_wrong_with_the_connection_ends_the_discovery_at_the_first_manifest(
+    client_under_test: ClientUnderTest, wire: FaultyAws, at_once: None, status: int, answer: str, code: str
+) -> None:
+    for month in (1, 2, 3):
+        deliver(client_under_test, month)
+    wire.ever["GetObject"] = answering(status, answer)
+    assert client_under_test.discover().error_code == code
+    assert len({request.target for request in wire.asked("GetObject")}) == 1
