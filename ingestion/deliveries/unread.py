@@ -41,7 +41,7 @@ class Unread:
     def note_passing(self, error: TransientError) -> None:
         """Keep what stands in the way of one manifest for a while; raises it where it is an outage."""
         self._passing.append(error)
-        if isinstance(error, OF_THE_CONNECTION) or len(self._passing) == OUTAGE:
+        if len(self._passing) == OUTAGE:
             raise error
 
     def settle(self, enter: Enter) -> None:
