@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 # Tests wait a third of their time: two processes more than there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
-# Without its cache every start of Python compiles Django, boto3 and the tests anew: twice the time for all.
+# Without its cache every start of Python compiles Django anew: it takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test check screenshots crash-test fuzz format lock bench clean

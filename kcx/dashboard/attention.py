@@ -39,7 +39,7 @@ def attention(
     reloads: Sequence[FailedReloads] = (),
     webhooks: Sequence[GivenUp] = (),
 ) -> list[Entry]:
-    """The worst first. Failed files are told by cause; of other kinds three at most, then how many more."""
+    """The worst first. Failed files and reloads by cause; of other kinds three at most, then how many."""
     idle = not worker_works and any(line.enabled for line in lines)
     found = [_no_worker()] if idle else []
     for state, entry_of in ENTRIES.items():

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_every_answer_has_the_policy(client: Client) -> None:
+def test_a_page_is_sent_with_the_policy(client: Client) -> None:
     policy = client.get("/admin/login/")["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'self' 'unsafe-eval';" in policy + ";", "no inline script or handler"

@@ -8,6 +8,12 @@ from ingestion.aws_errors import translated
 from ingestion.errors import CredentialsExpired, IngestionError, NoIdentity, S3Unavailable
 
 
+def answered(code: str, status: int, operation: str = "GetObject") -> ClientError:
+    """As botocore raises it."""
+    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(told, operation)  # type: ignore[arg-type]  # of the metadata, the status is enough
+
+
 @pytest.mark.parametrize(
     ("code", "status", "named"),
     [
@@ -23,16 +29,14 @@ from ingestion.errors import CredentialsExpired, IngestionError, NoIdentity, S3U
 def test_a_code_without_a_name_refuses_where_its_status_says_so(
     code: str, status: int, named: type[IngestionError]
 ) -> None:
-    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(named, match="Reading x: AWS answered"), translated("Reading x"):
-        raise ClientError(told, "GetObject")  # type: ignore[arg-type]  # of the metadata, the status is enough
+        raise answered(code, status)
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "InvalidToken"])
 def test_a_session_that_s3_knows_no_more_is_an_expired_one(code: str) -> None:
-    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
     with pytest.raises(CredentialsExpired), translated("Reading x"):
-        raise ClientError(told, "GetObject")  # type: ignore[arg-type]
+        raise answered(code, 403)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,5 @@ def test_a_session_that_s3_knows_no_more_is_an_expired_one(code: str) -> None:
 def test_what_ends_kcxs_own_identity_is_told_as_that_and_never_as_the_clients_refusal(
     code: str, status: int, named: type[IngestionError]
 ) -> None:
-    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(named), translated("Reading x"):
-        raise ClientError(told, "AssumeRoleWithWebIdentity")  # type: ignore[arg-type]
+        raise answered(code, status, "AssumeRoleWithWebIdentity")

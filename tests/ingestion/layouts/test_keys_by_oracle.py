@@ -185,7 +185,7 @@ def expected(key: str) -> tuple[str | None, ...]:
     return "none", "ignored", None, None, "", "", None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(st.composite(near_miss)())
 def test_near_misses_are_told_as_the_rules_tell_them(key: str) -> None:
     facts = classify(key)

@@ -72,7 +72,7 @@ def told_by_the_classifier(key: str) -> tuple[object, ...]:
     return facts.key_layout, facts.kind, facts.mode, facts.scope, *place, facts.part
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(one_step_off())
 def test_a_key_one_step_off_is_told_as_the_rules_tell_it(key: str) -> None:
     facts = classify(key)
