@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
@@ -22,13 +23,16 @@ from tests.real_files import REAL_FILES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LONGEST = (
-    "tests/test_crash_sample.py",
-    "tests/ingestion/supervisor/",
     "tests/bench/",
     "tests/ingestion/deliveries/test_state_machine.py",
     "tests/kcx/test_loader_at_work.py",
     "tests/api/test_schemathesis.py",
     "tests/browser/",
+)
+WAITING = (
+    "tests/test_crash_sample.py",
+    "tests/ingestion/supervisor/test_supervise.py",
+    "tests/ingestion/supervisor/test_worker.py",
 )
 IN_CI = bool(os.environ.get("KCX_CI"))
 
@@ -37,18 +41,34 @@ def pytest_configure() -> None:
     """In CI a test of real files is never skipped: without the files nothing is tested at all."""
     # What is loaded stays. To look at all of it again and again for garbage took a tenth of the tests' time.
     gc.set_threshold(10_000, 10, 50)
+    # Each test's client is a new site, which looked for all static files before its first answer.
+    settings.WHITENOISE_AUTOREFRESH = True
+    # Of the tests' people nobody guesses a password.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     if IN_CI and not REAL_FILES.is_dir():
         pytest.exit("../shared/data is missing, and CI must not skip the tests that read it", returncode=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that none runs alone at the end; tests of real files skipped without them."""
-    items.sort(key=lambda item: [not item.nodeid.startswith(start) for start in LONGEST])
+    waiting = [item for start in WAITING for item in items if item.nodeid.startswith(start)]
+    others = [item for item in items if not item.nodeid.startswith(WAITING)]
+    others.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items[:] = spread(waiting, others)
     if REAL_FILES.is_dir():
         return
     for item in items:
         if item.get_closest_marker("real"):
             item.add_marker(pytest.mark.skip(reason="../shared/data is missing"))
+
+
+def spread(waiting: list[pytest.Item], others: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Those that mostly wait among two thirds of the others: side by side, they leave cores idle."""
+    step = max(1, len(others) * 2 // 3 // max(1, len(waiting)))
+    for place, item in enumerate(waiting):
+        yield item
+        yield from others[place * step : (place + 1) * step]
+    yield from others[len(waiting) * step :]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """One Chromium and one served site for all browser tests; every page is watched for what must not happen."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from ingestion.people import ensure_groups
+from tests.browser.chromium import chromium_path
 from tests.browser.watched import Watched
 from tests.conftest import IN_CI
 
@@ -29,11 +29,11 @@ PlainHttp = override_settings(
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium. Where it is missing the tests are skipped, in CI they fail."""
-    path = shutil.which("chromium")
+    path = chromium_path()
     if path is None and IN_CI:
         pytest.fail("Chromium is missing, and CI must not skip the browser tests: .ci/run installs it")
     if path is None:
-        pytest.skip("Chromium is missing: apt-get install chromium")
+        pytest.skip("Chromium is missing: apt-get install chromium-headless-shell")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright keeps an event loop in this thread; nothing of the tests runs in it.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browser.chromium import chromium_path
 from tests.waiting import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -102,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
     with demo(options.port) as (address, login, password), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        browser = playwright.chromium.launch(executable_path=chromium_path())
         page = browser.new_page(
             base_url=address,
             viewport={"width": options.width, "height": 720},

@@ -72,24 +72,15 @@ def with_buttons(client: ClientUnderTest) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_main_pages_open_without_scrolling_sideways(
-    client: ClientUnderTest, opened: Opened, width: int
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["desktop", "phone at night"])
+def test_main_pages_fit_and_are_legible_in_the_colours_the_person_wants(
+    client: ClientUnderTest, opened: Opened, width: int, dark: bool
 ) -> None:
-    page = opened("onboarder", width=width)
+    page = opened("onboarder", width=width, dark=dark)
     for address in main_pages(client):
         page.goto(address)
         assert too_wide(page) == [], address
         assert cut_off(page) == [], address
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_pages_are_dark_where_the_person_wants_it(
-    client: ClientUnderTest, opened: Opened, dark: bool
-) -> None:
-    page = opened("onboarder", dark=dark)
-    for address in main_pages(client):
-        page.goto(address)
         assert is_dark(page) == dark, address
         assert hard_to_read(page) == [], address
 

@@ -75,7 +75,7 @@ class TestTheRun:
         refuse_kcx(client_under_test)
         assert checked(client_under_test).outcome == "FAILED"
 
-    def test_an_outage_says_nothing_about_the_client(self, delivered: ClientUnderTest) -> None:
+    def test_an_outage_says_nothing_about_the_client(self, delivered: ClientUnderTest, at_once: None) -> None:
         checked(delivered)
         with refusing({DATA: ("SlowDown", "Please reduce your request rate.")}):
             assert checked(delivered).outcome == "CRASHED"
