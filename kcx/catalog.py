@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection
 
-# The beginnings of every name KCX, Django and django-q2 give: other things in the schema are not KCX's.
-OURS = "^(api|billing|ingestion|kcx|django|auth)_"
+# The beginnings of every name of KCX, Django, django-q2 and django-axes: what else is there is not KCX's.
+OURS = "^(api|axes|billing|ingestion|kcx|django|auth)_"
 
 RELATIONS = """
 SELECT relname, relkind = 'v', pg_get_userbyid(relowner), ARRAY(

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 MASKED = "[masked]"
 # Of a header, a query or a dictionary, also as botocore writes them at DEBUG.
@@ -23,3 +24,19 @@ class MaskingFormatter(logging.Formatter):
         for pattern in (AUTHORIZATION, NAMED, API_TOKEN):
             line = pattern.sub(rf"\g<1>{MASKED}", line)
         return line
+
+
+def logging_to_stderr(level: str) -> dict[str, Any]:
+    """Django's LOGGING: a line per record on stderr, masked; of the root logger's `level` and above."""
+    line = {
+        "()": "kcx.masking.MaskingFormatter",
+        "format": "{asctime} {levelname} {name} {message}",
+        "style": "{",
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": line},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+    }

@@ -5,7 +5,7 @@ from typing import Any
 
 import environ
 
-from kcx import navigation, page_policy
+from kcx import logins, masking, navigation, page_policy
 from kcx.api import conf as api
 from kcx.local import local_secret_key
 
@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_q",
+    "axes",
     *api.APPS,
 ]
 MIDDLEWARE = [
@@ -81,7 +82,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+AUTHENTICATION_BACKENDS = logins.BACKENDS
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -117,6 +120,12 @@ SECURE_HSTS_SECONDS = 0 if EMBEDDED else env.int("SECURE_HSTS_SECONDS", default=
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not EMBEDDED
 SECURE_REDIRECT_EXEMPT = [r"^healthz(/worker)?$"]
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": page_policy.DIRECTIVES}
+AXES_FAILURE_LIMIT, AXES_COOLOFF_TIME = logins.MOST_TRIES, logins.LOCKED_FOR
+AXES_LOCKOUT_PARAMETERS, AXES_SENSITIVE_PARAMETERS = logins.COUNTED_BY, logins.NOT_KEPT
+AXES_LOCKOUT_CALLABLE = "kcx.locked_out.locked_out"
+# Who was let in is forgiven; who tries on while locked out is not locked out for longer.
+AXES_RESET_ON_SUCCESS, AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = True, False
+AXES_ENABLE_ADMIN, AXES_DISABLE_ACCESS_LOG = False, True
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -183,18 +192,5 @@ KCX_WEBHOOK_HOSTS = env.list("KCX_WEBHOOK_HOSTS", default=[])
 # Networks, as 10.1.0.0/16, that such a host may be in although they are not public.
 KCX_WEBHOOK_NETWORKS = env.list("KCX_WEBHOOK_NETWORKS", default=[])
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "kcx.masking.MaskingFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
-}
-
+LOGGING = masking.logging_to_stderr(env.str("LOG_LEVEL", default="WARNING"))
 UNFOLD = navigation.UNFOLD
