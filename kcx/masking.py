@@ -12,11 +12,17 @@ NAMED = re.compile(
 )
 # A header's value has blanks in it: to its closing quote, or to the end of the line.
 AUTHORIZATION = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*)(?:b?'[^']*'|b?\"[^\"]*\"|[^\r\n]+)")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 API_TOKEN = re.compile(r"(\bkcx_)[0-9a-f]{16,}")
 
 
 class MaskingFormatter(logging.Formatter):
     """Masks the whole line as it is written, its traceback too: a filter would not see that."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """One line for one record: a key of a client's bucket may hold line ends and terminal codes."""
+        record.message = CONTROLS.sub(lambda found: repr(found[0])[1:-1], record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """As logging's own, without secrets."""

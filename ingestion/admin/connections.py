@@ -57,13 +57,13 @@ class ClientConnectionAdmin(NeverDeleted):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientConnection | None = None) -> list[Any]:
-        """The external id is KCX's; client, bucket and prefix freeze with the first registered file.
+        """The client stays, and so does KCX's external id; bucket and prefix freeze with the first file.
 
         What has its own button is not saved here: this page may be older than what a colleague did by it.
         """
         if obj is None:
             return []
-        fixed = ["enabled", "external_id", "role_policies", "unverified_reason", "plan"]
+        fixed = ["client", "enabled", "external_id", "role_policies", "unverified_reason", "plan"]
         fixed += ["last_discovered_at", "purged_at"]
         return self.with_times(fixed + (list(ClientConnection.FROZEN) if obj.files.exists() else []))
 

@@ -20,8 +20,9 @@ from ingestion.pipeline.stream_read import ObjectReader, PinnedObject
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# AWS's has one row.
+# AWS's has one row. The bytes: of the object, and of what it holds.
 MAX_STATUS_BYTES = 2**20
+MAX_STATUSES = 1000
 UPDATING = "UPDATING"
 # In the reasons of what is most often whole at the next look.
 BEING_DELIVERED = "AWS is delivering"
@@ -112,8 +113,14 @@ class Bucket:
 
 
 def _statuses(parquet: bytes) -> list[object]:
-    table = pq.read_table(pa.BufferReader(parquet), columns=["status"])
-    return list(table.column("status").to_pylist())
+    """Raises one of UNREADABLE_PARQUET, also for a file of a few bytes that would be read as gigabytes."""
+    file = pq.ParquetFile(pa.BufferReader(parquet))
+    groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) > MAX_STATUSES:
+        raise pa.ArrowInvalid(f"More than {MAX_STATUSES} rows")
+    if sum(group.total_byte_size for group in groups) > MAX_STATUS_BYTES:
+        raise pa.ArrowInvalid(f"More than {MAX_STATUS_BYTES:,} bytes")
+    return list(file.read(columns=["status"]).column("status").to_pylist())
 
 
 def _common_start(first: str, last: str) -> str:

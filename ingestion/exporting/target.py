@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 
@@ -22,11 +23,12 @@ def written(targets: Sequence[Path], *, force: bool) -> Iterator[list[BinaryIO]]
         if target.exists() and not force:
             raise TargetExists(target)
     with ExitStack() as stack:
-        parts = [target.with_name(f".{target.name}.{os.getpid()}.part") for target in targets]
+        parts = [target.with_name(f".{target.name}.{token_hex(8)}.part") for target in targets]
         files = []
         for part in parts:
+            part.touch(mode=0o600, exist_ok=False)  # a bill is nobody else's to read, whatever the umask
             stack.callback(part.unlink, missing_ok=True)
-            files.append(stack.enter_context(part.open("wb")))
+            files.append(stack.enter_context(part.open("r+b")))
         yield list(files)
         for file in files:
             file.flush()

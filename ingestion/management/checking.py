@@ -1,6 +1,7 @@
 """Checks access in a command's own process, and tells of each rung."""
 
-import getpass
+import os
+import pwd
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +28,13 @@ class Checked:
 
 
 def actor() -> str:
-    """Who is at the shell."""
+    """Who is at the shell, as the system knows it; before a sudo, as sudo tells."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have no name
         return "command line"
+    before = os.environ.get("SUDO_USER")
+    return f"{before} as {name}" if before else name
 
 
 def checked(connection: ClientConnection, *, enabling: bool) -> Checked:

@@ -27,6 +27,11 @@ PURGED = (
     " Add another connection where the client comes back."
 )
 
+MOVED = (
+    "A connection stays its client's: the role and the external id were made for that client."
+    " Add another connection."
+)
+
 
 def new_external_id() -> str:
     """A random external id: KCX makes it, nobody enters it."""
@@ -36,7 +41,7 @@ def new_external_id() -> str:
 class ClientConnection(models.Model):
     """One bucket + prefix of a client, reached by one IAM role."""
 
-    FROZEN = ("client", "bucket", "prefix")
+    FROZEN = ("bucket", "prefix")
 
     client = models.ForeignKey(Client, models.PROTECT, related_name="connections")
     name = models.CharField(max_length=200, unique=True, validators=[RegexValidator(NAME)])
@@ -167,6 +172,8 @@ class ClientConnection(models.Model):
         Its registry would speak of another bucket. A reason to enable it unverified counts when it is made.
         """
         before = ClientConnection.objects.filter(pk=self.pk).first()
+        if before and before.client_id != self.client_id:
+            raise ValidationError({"client": MOVED})
         if (before is None or before.subject != self.subject) and (wrong := self._misfits()):
             raise ValidationError(wrong)
         was_enabled = before is not None and before.enabled and before.role_arn == self.role_arn

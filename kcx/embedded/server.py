@@ -2,12 +2,14 @@
 
 import atexit
 import json
+import os
 import warnings
 from functools import cache
 from pathlib import Path
 
 import psutil
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from psycopg import sql
 
 with warnings.catch_warnings():
@@ -17,6 +19,9 @@ with warnings.catch_warnings():
 
 USER = "postgres"
 DATABASE = "kcx"
+SOCKET = ".s.PGSQL.5432"
+# In bytes: what every system takes.
+LONGEST_SOCKET = 103
 # The library's list of processes that use the server.
 USERS = ".handle_pids.json"
 
@@ -25,8 +30,14 @@ USERS = ".handle_pids.json"
 def running(folder: Path) -> PostgresServer:
     """The server of `folder`, started (and the folder initialised) if it was not running.
 
-    The server is counted as used until this process exits; the last user stops it.
+    The server is counted as used until this process exits; the last user stops it. Raises
+    ImproperlyConfigured where its socket would not fit into the folder, which nobody else may enter: the
+    library would put it where everybody of the machine reaches it, as a superuser.
     """
+    if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
+        raise ImproperlyConfigured(
+            f"{folder} is too long for a Unix socket: KCX_DATA_DIR needs a shorter path, or set DATABASE_URL."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     forget_dead_users(folder)
     server = get_server(folder, cleanup_mode="stop")

@@ -366,20 +366,22 @@ class TestConnectionPage:
         assert (one.bucket, one.prefix) == ("another-bucket", "new/")
 
         a_file(export)
-        assert not {"client", "bucket", "prefix"} & self.fields(chief, one).keys()
+        assert not {"bucket", "prefix"} & self.fields(chief, one).keys()
         assert self.save(chief, one, bucket="third-bucket", prefix="x/", name="renamed").status_code == 302
         assert (one.bucket, one.prefix, one.name) == ("another-bucket", "new/", "renamed")
 
-    def test_a_connection_with_files_stays_its_clients(self, export: Export) -> None:
-        other = Client.objects.create(name="Another")
-        ClientConnection.objects.update(client=other)
-        a_file(export)
-        moved = ClientConnection.objects.get()
-        moved.client = Client.objects.create(name="A third")
-        with pytest.raises(ValidationError, match="Frozen"):
-            moved.full_clean()
-        with pytest.raises(IntegrityError, match="frozen"):
-            moved.save()
+    def test_a_connection_stays_its_clients_before_it_has_any_file(
+        self, chief: Browser, export: Export
+    ) -> None:
+        one, other = export.connection, Client.objects.create(name="Another")
+        assert "client" not in self.fields(chief, one)
+        assert self.save(chief, one, client=other.pk, name="renamed").status_code == 302
+        assert (one.name, one.client_id != other.pk) == ("renamed", True)
+        one.client = other
+        with pytest.raises(ValidationError, match="stays its client's"):
+            one.full_clean()
+        with pytest.raises(IntegrityError, match="never changed"):
+            one.save()
 
     @pytest.mark.parametrize("change", [{"bucket": "third-bucket"}, {"prefix": "x/"}])
     def test_the_database_freezes_them_too(self, export: Export, change: dict[str, str]) -> None:

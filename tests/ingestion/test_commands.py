@@ -1,9 +1,10 @@
 """Every command of manage.py: what it does, what it prints, and its exit status."""
 
 import contextlib
-import getpass
 import io
 import json
+import os
+import pwd
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from ingestion.management.checking import actor
 from ingestion.models import Client, ClientConnection, LoadAttempt, SourceFile, StaffAction
 from kcx.simulated_aws.policies import trust_policy
 from kcx.simulated_aws.server import SimulatedAws
@@ -496,7 +498,7 @@ def test_what_is_done_in_the_shell_is_recorded_with_who_did_it(
         call_command(command, "--connection", number(delivered), stdout=io.StringIO())
     found = StaffAction.objects.filter(pk__gt=before)
     assert set(found.values_list("action", "actor", "connection")) == {
-        (action, getpass.getuser(), delivered.connection.pk)
+        (action, actor(), delivered.connection.pk)
     }
 
 
@@ -552,3 +554,12 @@ def manage(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def iso(moment: Any) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_who_is_at_the_shell_is_whom_the_system_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setenv("LOGNAME", "somebody.else")
+    assert actor() == known
+    monkeypatch.setenv("SUDO_USER", "a.person")
+    assert actor() == f"a.person as {known}"

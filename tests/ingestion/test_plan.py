@@ -1,6 +1,5 @@
 """The plan: what would be loaded, what not and why, before anything is; and older deliveries on demand."""
 
-import getpass
 import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from ingestion.management.checking import actor
 from ingestion.models import ClientConnection, Delivery, Export, SourceFile, StaffAction
 from ingestion.plan import plan
 from kcx.simulated_aws.deliveries import BillingService
@@ -90,7 +90,7 @@ def test_an_older_delivery_is_loaded_on_demand_and_stays_superseded(
     assert "1 files ingested" in told("ingest", "--delivery", str(older.pk))
     done = StaffAction.objects.get(action="load older delivery")
     assert (done.actor, done.connection, done.detail["delivery"]) == (
-        getpass.getuser(),
+        actor(),
         older.scope.export.connection,
         older.pk,
     )

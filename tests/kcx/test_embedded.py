@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import psutil
+import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from kcx.embedded import server
 from tests.crash.postgres import restart_server
@@ -36,6 +38,13 @@ def test_who_stays_is_not_forgotten_while_others_come_and_go(tmp_path: Path) -> 
         other.join()
     assert [other.exitcode for other in others] == [0, 0, 0]
     assert json.loads((folder / server.USERS).read_text()) == [os.getpid()]
+
+
+def test_a_folder_whose_socket_would_stand_where_everybody_reaches_it_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100) / "postgres"
+    with pytest.raises(ImproperlyConfigured, match="KCX_DATA_DIR needs a shorter path"):
+        server.running(folder)
+    assert not folder.parent.exists()
 
 
 def test_the_dead_are_forgotten(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ try:
     raise ValueError("Authorization: Token SECRETOFATRACEBACK")
 except ValueError:
     logging.getLogger("ingestion").exception("It failed")
+key = "a\\nERROR ingestion.access forged \\x1b[31m \\u2028 b"
+logging.getLogger("ingestion").warning("The key %s is odd", key)
 logging.getLogger("ingestion").warning("The signature of file %s: as kcx_owner says", 7)
 """
 
@@ -62,6 +64,12 @@ def test_no_secret_is_written_into_the_log(written: str) -> None:
         assert other not in written
     assert written.count(" done") == len(LINES) - 1, "what is no secret is told"
     assert written.count("'Host': 's3'") == 2
+
+
+def test_what_a_key_holds_makes_no_line_of_its_own(written: str) -> None:
+    told = r"WARNING ingestion The key a\nERROR ingestion.access forged \x1b[31m \u2028 b is odd"
+    assert sum(line.endswith(told) for line in written.splitlines()) == 1
+    assert "\x1b" not in written
 
 
 def test_a_line_without_a_secret_is_written_as_it_is(written: str) -> None:

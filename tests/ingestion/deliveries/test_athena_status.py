@@ -22,6 +22,10 @@ NO_STATUS = {
     "a cut file": READY[:-20],
     "no such column": parquet(pa.table({"state": ["READY"]})),
     "too many bytes": READY.ljust(2**20 + 1),
+    "too many rows": parquet(pa.table({"status": ["READY"] * 1001})),
+    "a bomb": parquet(
+        pa.table({"status": ["READY" + " " * 2**20]}), compression="zstd", use_dictionary=False
+    ),
 }
 
 

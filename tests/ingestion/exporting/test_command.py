@@ -66,6 +66,13 @@ def test_a_file_that_is_there_is_replaced_by_force_only(loaded: ClientUnderTest,
     assert target.read_bytes().startswith(b"a,b\n")
 
 
+def test_a_bill_that_is_written_is_its_owners_alone(loaded: ClientUnderTest, tmp_path: Path) -> None:
+    target, receipt = tmp_path / "one.csv", tmp_path / "r.json"
+    arguments = ["--file", loaded.file(KEY).pk, "--format", "csv", "--output", target, "--receipt", receipt]
+    assert status(*arguments) == (0, "")
+    assert [path.stat().st_mode & 0o777 for path in (target, receipt)] == [0o600, 0o600]
+
+
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     target = tmp_path / "one.csv"
     writing = written([target], force=False)
