@@ -13,9 +13,9 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 # uv installs the locked requirements in seconds, where an old pip takes minutes.
-.venv/installed: requirements-dev.txt
+.venv/installed: requirements-dev.txt .ci/uv.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	touch $@
 
@@ -58,6 +58,7 @@ format: .venv/installed ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 lock: .venv/installed ## compile the pinned requirements anew
+	echo uv | $(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 - -o .ci/uv.txt
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 docs/examples/dbt/requirements.in -o docs/examples/dbt/requirements.txt

@@ -13,7 +13,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from ingestion.admin.times import TimesAdmin
 from ingestion.staff_actions import record
-from kcx import queue_admin  # noqa: F401  # registers its pages
+from kcx import login_admin, queue_admin  # noqa: F401  # register their pages
 
 for model in (User, Group):
     if admin.site.is_registered(model):

@@ -9,7 +9,7 @@ from psycopg import sql
 from ingestion.export_views import make_client_views
 from ingestion.models import Client, ClientSchema
 from ingestion.staff_actions import record
-from kcx.lock_rights import kept_for_loading
+from kcx.public_rights import kept_for_loading
 
 ENTER = sql.SQL(
     "INSERT INTO ingestion_clientschema (client_id, name, connections) VALUES ({}, {}, '{{}}')"

@@ -113,6 +113,8 @@ NAVIGATION: list[dict[str, Any]] = [
         "collapsible": True,
         "items": [
             _list("Users", "person", "auth.user"),
+            _list("Logins", "login", "axes.accesslog"),
+            _list("Wrong passwords", "lock_clock", "axes.accessattempt"),
             _list("Groups", "group", "auth.group"),
         ],
     },

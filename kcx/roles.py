@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from kcx.catalog import Relation, Routine, Server, changeable, relations, routines, server
-from kcx.lock_rights import kept_for_loading
+from kcx.public_rights import kept_for_loading
 
 ROWS = "billing_rawrow"
 SIGNATURES = (
@@ -35,6 +35,10 @@ NEVER_REWRITTEN = {
     "ingestion_discoveryrun": {"id", "connection_id", "actor", "started_at"},
     "ingestion_accesscheck": {"id", "connection_id", "actor", "started_at"},
     "ingestion_awsuse": {"id", "connection_id", "run", "actor", "subject", "started_at"},
+    "axes_accesslog": {
+        *("id", "user_agent", "ip_address", "username", "http_accept", "path_info", "attempt_time"),
+        "session_hash",
+    },
     "api_serviceuser": {"id", "created_at"},
     "api_token": {"digest", "token_key", "user_id", "created", "expiry", "made_by"},
     "ingestion_webhookmessage": {"id", "event_id", "endpoint_id"},
@@ -132,6 +136,8 @@ def _schema(roles: Roles, found: Server) -> Iterator[sql.Composed]:
     owner, loader, reader = (sql.Identifier(role) for role in (roles.owner, roles.loader, roles.reader))
     database, schema = sql.Identifier(found.database), sql.Identifier(found.schema)
     yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}, {}, {}").format(database, owner, loader, reader)
+    # Tools of people's make them; from everybody else the right is taken below.
+    yield sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, reader)
     yield sql.SQL("SET LOCAL search_path = {}").format(schema)
     # Whoever can create functions beside the owner's could have them called in the owner's name.
     yield sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}, {}").format(schema, loader, reader)

@@ -122,10 +122,12 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz(/worker)?$"]
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": page_policy.DIRECTIVES}
 AXES_FAILURE_LIMIT, AXES_COOLOFF_TIME = logins.MOST_TRIES, logins.LOCKED_FOR
 AXES_LOCKOUT_PARAMETERS, AXES_SENSITIVE_PARAMETERS = logins.COUNTED_BY, logins.NOT_KEPT
-AXES_LOCKOUT_CALLABLE = "kcx.locked_out.locked_out"
+AXES_LOCKOUT_CALLABLE = "kcx.login_guard.locked_out"
 # Who was let in is forgiven; who tries on while locked out is not locked out for longer.
 AXES_RESET_ON_SUCCESS, AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = True, False
-AXES_ENABLE_ADMIN, AXES_DISABLE_ACCESS_LOG = False, True
+AXES_ENABLE_ADMIN, AXES_CLIENT_IP_CALLABLE = False, "kcx.login_guard.address_of"
+# A working day.
+SESSION_COOKIE_AGE = 12 * 3600
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

@@ -27,10 +27,7 @@ PURGED = (
     " Add another connection where the client comes back."
 )
 
-MOVED = (
-    "A connection stays its client's: the role and the external id were made for that client."
-    " Add another connection."
-)
+MOVED = "A connection stays its client's: its role and external id are that client's. Add another connection."
 
 
 def new_external_id() -> str:

@@ -18,7 +18,7 @@ from ingestion import export_views, tasks
 from ingestion.models import ClientConnection, ClientSchema, Export, ExportView, StaffAction
 from ingestion.onboarding import onboard
 from kcx.client_roles import MOST_SESSIONS, drop
-from kcx.lock_rights import are_open, kept_for_loading
+from kcx.public_rights import are_open, kept_for_loading
 from kcx.simulated_aws.server import SimulatedAws
 from tests.billing.raw_rows import one, second_session
 from tests.builders import ClientUnderTest, csv_gz, new_client
@@ -140,6 +140,16 @@ def test_no_view_shows_anything_of_another_client(two: Two, session: Session) ->
         assert two.other.connection.client.name not in str(found)
 
 
+def make_leak(role: str, session: Session) -> None:
+    """A function of the reader's that tells what it is shown: on a managed server it may make one."""
+    database = sql.Identifier(connection.settings_dict["NAME"])
+    run(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
+    session.execute(
+        "CREATE FUNCTION pg_temp.leak(anyelement) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS"
+        " $$ BEGIN RAISE NOTICE '%', $1; RETURN true; END $$"
+    )
+
+
 def test_a_function_that_tells_what_it_is_shown_is_shown_nothing_of_another_client(
     two: Two, session: Session
 ) -> None:
@@ -148,10 +158,7 @@ def test_a_function_that_tells_what_it_is_shown_is_shown_nothing_of_another_clie
     session.execute("SET default_transaction_read_only = off")
     # With an index the planner would find the client's own first.
     session.execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
-    session.execute(
-        "CREATE FUNCTION pg_temp.leak(anyelement) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS"
-        " $$ BEGIN RAISE NOTICE '%', $1; RETURN true; END $$"
-    )
+    make_leak(two.role, session)
     for view in relations_of(session):
         for (name,) in session.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", [view]
@@ -177,10 +184,7 @@ def test_a_barrier_is_what_keeps_them_from_it(two: Two, session: Session) -> Non
     session.execute("SET default_transaction_read_only = off")
     # With an index the planner would find the client's own first.
     session.execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
-    session.execute(
-        "CREATE FUNCTION pg_temp.leak(anyelement) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS"
-        " $$ BEGIN RAISE NOTICE '%', $1; RETURN true; END $$"
-    )
+    make_leak(two.role, session)
     with connection.cursor() as cursor:
         cursor.execute(f'ALTER VIEW "{two.role}".billing_files RESET (security_barrier)')
     session.execute("SELECT count(*) FROM billing_files WHERE pg_temp.leak(source_etag)")
@@ -422,6 +426,23 @@ def test_the_role_cannot_hold_the_locks_that_kcx_waits_for(two: Two, session: Se
             reader.execute("SELECT pg_try_advisory_lock(1, 2)")
         command(two.own)
         assert loader.execute("SELECT pg_try_advisory_lock(1, 3)").fetchall() == [(True,)]
+
+
+def test_the_role_cannot_fill_the_disk(two: Two, session: Session) -> None:
+    session.execute("SET default_transaction_read_only = off")
+    for filling in (
+        "CREATE TEMP TABLE mine AS SELECT 1",
+        "SELECT lo_from_bytea(0, 'x')",
+        "SELECT lo_create(0)",
+        "SELECT lo_creat(-1)",
+        f'CREATE TABLE "{two.role}".mine ()',
+    ):
+        with pytest.raises(InsufficientPrivilege):
+            session.execute(filling)
+    with roles_set_up(" temporary") as roles:
+        for role in (roles.loader, roles.reader):
+            with session_of(role) as other:
+                other.execute("CREATE TEMP TABLE mine AS SELECT 1")
 
 
 def test_only_a_superuser_takes_the_locks_from_everybody(two: Two) -> None:

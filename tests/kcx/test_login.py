@@ -1,15 +1,18 @@
 """Passwords cannot be tried without end: after five in vain none is looked at for a quarter of an hour."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from axes.models import AccessAttempt
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
+
+from kcx.login_guard import address_of
 
 pytestmark = pytest.mark.django_db
 RIGHT, WRONG = "correct horse battery staple", "a guess"
@@ -75,3 +78,37 @@ def test_an_administrator_lets_somebody_in_at_once() -> None:
 def test_no_password_that_was_tried_is_kept() -> None:
     tried(WRONG)
     assert WRONG not in str(AccessAttempt.objects.values().get())
+
+
+def test_who_came_in_and_went_is_kept_with_the_address() -> None:
+    browser = Client(REMOTE_ADDR="10.1.1.1")
+    fields = {"username": "operator", "password": RIGHT}
+    assert browser.post(reverse("admin:login"), fields, secure=True).status_code == 302
+    login = AccessLog.objects.get()
+    assert (login.username, login.ip_address, login.logout_time) == ("operator", "10.1.1.1", None)
+    browser.post(reverse("admin:logout"), secure=True)
+    login.refresh_from_db()
+    assert login.logout_time
+
+
+@pytest.mark.parametrize(
+    ("header", "behind_proxy", "expected"),
+    [
+        ("", None, "10.1.1.1"),
+        ("192.0.2.7", None, "10.1.1.1"),
+        ("192.0.2.7", ("HTTP_X_FORWARDED_PROTO", "https"), "192.0.2.7"),
+        ("forged, 192.0.2.9, 192.0.2.7", ("HTTP_X_FORWARDED_PROTO", "https"), "192.0.2.7"),
+        ("", ("HTTP_X_FORWARDED_PROTO", "https"), "10.1.1.1"),
+        ("not an address", ("HTTP_X_FORWARDED_PROTO", "https"), None),
+    ],
+)
+def test_the_address_is_the_last_that_a_trusted_proxy_adds(
+    settings: Any, header: str, behind_proxy: tuple[str, str] | None, expected: str | None
+) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = behind_proxy
+    headers = {"HTTP_X_FORWARDED_FOR": header} if header else {}
+    assert address_of(RequestFactory(REMOTE_ADDR="10.1.1.1").get("/", **headers)) == expected
+
+
+def test_a_login_lasts_a_working_day() -> None:
+    assert tried(RIGHT).cookies["sessionid"]["max-age"] == 12 * 3600

@@ -10,10 +10,10 @@ from django.db.models import Q
 
 from ingestion.management.arguments import USAGE_ERROR
 from ingestion.management.command import KcxCommand
-from ingestion.management.discovering import ACTOR
+from ingestion.management.checking import actor
 from ingestion.models import Client, ClientSchema
 from kcx import client_roles
-from kcx.lock_rights import are_open
+from kcx.public_rights import are_open
 
 PASSWORD = "KCX_CLIENT_PASSWORD"  # noqa: S105  # where it stands, not what it is
 
@@ -51,7 +51,7 @@ class Command(KcxCommand):
         client = _client(options["client"])
         try:
             if options["drop"]:
-                self.stdout.write(f"{client_roles.drop(client, ACTOR)} is dropped, with its schema.")
+                self.stdout.write(f"{client_roles.drop(client, actor())} is dropped, with its schema.")
             elif options["print_sql"]:
                 self._print(client, client_roles.name_for(client, options["name"]))
             else:
@@ -71,7 +71,7 @@ class Command(KcxCommand):
         given = "" if options["new_password"] else _given(options["password_file"])
         is_new = not ClientSchema.objects.filter(client=client).exists()
         made = client_roles.new_password() if not given and (is_new or options["new_password"]) else None
-        client_roles.make(client, name, given or made, ACTOR)
+        client_roles.make(client, name, given or made, actor())
         self.stdout.write(f"{name} reads the rows of {client}, in the schema {name}.")
         if made:
             self.stdout.write(f"Its password, shown this once: {made}")

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
@@ -129,7 +130,10 @@ def _people(name: str) -> list[Any]:
     group = Group.objects.create(name=name)
     person = User.objects.create_user(name, is_staff=True, first_name=name, last_login=timezone.now())
     person.groups.add(group)
-    return [group, person]
+    came_in: dict[str, Any] = {"username": name, "user_agent": name, "ip_address": "10.1.1.1"}
+    login = AccessLog.objects.create(**came_in)
+    wrong = AccessAttempt.objects.create(failures_since_start=1, **came_in)
+    return [group, person, login, wrong]
 
 
 def _queue(text: str, number: int) -> dict[str, Any]:
