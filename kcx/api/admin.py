@@ -106,10 +106,19 @@ class TokenForm(forms.Form):
 
 @admin.register(Token)
 class TokenAdmin(HistoryAdmin):
-    list_display = ["beginning", "user", "state", "made_by", "created", "expiry", "revoked_at"]
+    list_display = [
+        "beginning",
+        "user",
+        "state",
+        "made_by",
+        "created",
+        "expiry",
+        "last_used_at",
+        "revoked_at",
+    ]
     list_filter = ["user"]
     list_select_related = ["user"]
-    fields = ["beginning", "user", "made_by", "created", "expiry", "revoked_at"]
+    fields = ["beginning", "user", "made_by", "created", "expiry", "last_used_at", "revoked_at"]
     readonly_fields = ["beginning"]
     actions = ["revoke"]
 

@@ -26,6 +26,7 @@ class TokenAuthentication(BaseAuthentication):
         token = Token.of_secret(parts[1].decode("latin-1"))
         if token is None or not token.is_open:
             raise AuthenticationFailed(REFUSED)
+        token.note_use()
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

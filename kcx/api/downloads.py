@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from ingestion.export_errors import NotAsTyped, RowsMissing, SelectionChanged
 from ingestion.exporting.compression import Compression
 from ingestion.exporting.export import ExportStream, facts
+from ingestion.exporting.noted import note_export
 from ingestion.exporting.writers import Format
 from kcx.api import cursors, queries
 from kcx.api.resources import Resource
@@ -136,6 +137,8 @@ class Downloads(Resource):
         compression = accepted(request, as_format)
         export = ExportStream(selection, as_format, names, compression)
         stream = () if request.method == "HEAD" else Begun(export)
+        if stream:
+            note_export(export, str(request.user), "download by the API", token=str(request.auth))
         response = StreamingHttpResponse(stream, content_type=MEDIA[as_format])
         name = f"{self.basename}-{one.pk}{'-' + wanted['period'][:7] if 'period' in wanted else ''}"
         response["Content-Disposition"] = f'attachment; filename="{name}.{as_format}"'

@@ -11,6 +11,8 @@ from knox.settings import CONSTANTS
 
 from ingestion.models import Client, ClientConnection
 
+NOTED_EVERY = timedelta(minutes=1)
+
 
 class ServiceUser(models.Model):
     """A program that reads the API. Not an account: it has no password and no page."""
@@ -55,6 +57,7 @@ class Token(AbstractAuthToken):
     objects: "models.Manager[Token]" = models.Manager()
     made_by = models.CharField(max_length=200)
     revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
 
     class Meta:
         ordering = ["-created"]
@@ -67,6 +70,12 @@ class Token(AbstractAuthToken):
     def is_open(self) -> bool:
         """Does it open anything now?"""
         return self.revoked_at is None and self.user.enabled and self.expiry > timezone.now()
+
+    def note_use(self) -> None:
+        """Keep when it was last used: a token nobody uses can go, one used at night is asked about."""
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > NOTED_EVERY:
+            Token.objects.filter(pk=self.pk).update(last_used_at=now)
 
     @classmethod
     def make(cls, user: ServiceUser, made_by: str, lasts: timedelta) -> tuple["Token", str]:

@@ -15,9 +15,11 @@ from django.db.models.functions import Concat
 from ingestion.errors import IngestionError
 from ingestion.exporting.compression import Compression
 from ingestion.exporting.export import ExportStream, export
+from ingestion.exporting.noted import note_export
 from ingestion.exporting.target import TargetExists, written
 from ingestion.exporting.writers import Format
 from ingestion.management.arguments import USAGE_ERROR, add_connection, connection_named, period
+from ingestion.management.checking import actor
 from ingestion.management.command import KcxCommand
 from ingestion.models import Export
 from ingestion.selection import Selection, of_delivery, of_file, of_period
@@ -65,6 +67,7 @@ class Command(KcxCommand):
             stream = export(
                 _selection(options), options["format"], options["columns"], options["compression"]
             )
+            note_export(stream, actor(), "export")
             _write(stream, options)
         except TargetExists as error:
             raise CommandError(

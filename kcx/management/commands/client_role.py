@@ -9,8 +9,8 @@ from django.core.management.base import CommandError
 from django.db.models import Q
 
 from ingestion.management.arguments import USAGE_ERROR
-from ingestion.management.command import KcxCommand
 from ingestion.management.checking import actor
+from ingestion.management.command import KcxCommand
 from ingestion.models import Client, ClientSchema
 from kcx import client_roles
 from kcx.public_rights import are_open
