@@ -10,6 +10,7 @@ from django.db import OperationalError
 from kcx.api.files import Files
 from kcx.api.problems import CONTENT_TYPE
 from kcx.api.urls import router
+from kcx.dashboard.calendar import Coverage
 from tests.api.asking import of_all
 from tests.api.test_description import schema
 from tests.api.world import a_world
@@ -30,6 +31,12 @@ def test_every_resource_and_each_of_its_parameters_is_in_the_table() -> None:
     for name, parameters in described.items():
         told = schema()["paths"][f"/api/v1/{name}/"]["get"]["parameters"]
         assert {one["name"] for one in told} - PAGED == parameters
+
+
+def test_every_word_of_coverage_is_defined_here_and_for_the_dashboard() -> None:
+    operations = (settings.BASE_DIR / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", TEXT, re.MULTILINE)) == {one.name for one in Coverage}
+    assert [one.words for one in Coverage if f"**{one.words}**" not in operations] == []
 
 
 def test_what_the_examples_ask_is_answered() -> None:

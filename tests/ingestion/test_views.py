@@ -8,15 +8,21 @@ import pyarrow as pa
 import pytest
 from django.db import ProgrammingError, connection
 
-from ingestion.models import Delivery
+from ingestion.models import Delivery, Export
+from kcx.simulated_aws.deliveries import BillingService
+from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from kcx.simulated_aws.server import SimulatedAws
 from tests.billing.raw_rows import one
 from tests.builders import ClientUnderTest, csv_gz, new_client, parquet
-from tests.ingestion.registered import NOON
+from tests.ingestion.registered import MARCH, NOON
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
 VIEWS = ["billing_rows_all", "billing_rows_current"]
+EACH_WITH_AN_EXPORT = [
+    *(*VIEWS, "billing_rows_published", "billing_rows_as_of(now())", "billing_files", "billing_deliveries"),
+    *("billing_delivery_files", "billing_deliveries_never_current"),
+]
 CONTRACT = [
     ("client", "character varying(200)"),
     ("connection", "character varying(200)"),
@@ -32,6 +38,7 @@ CONTRACT = [
     ("columns", "text[]"),
     ("values", "text[]"),
     ("data", "jsonb"),
+    ("export_id", "bigint"),
 ]
 KEY = "exports/lines/one.csv.gz"
 
@@ -65,11 +72,58 @@ def test_every_column_says_what_it_should(client_under_test: ClientUnderTest, vi
     whose = (stored.client.name, stored.name, stored.pk, "lines", "generic", None, delivery.pk)
     source = (KEY, file.etag, file.pk)
     assert [
-        (*row[:13], json.loads(str(row[13]))) for row in select(f"SELECT * FROM {view} ORDER BY row_number")
+        (*row[:13], json.loads(str(row[13])), *row[14:])
+        for row in select(f"SELECT * FROM {view} ORDER BY row_number")
     ] == [
-        (*whose, *source, 1, ["b", "a"], ["1", None], {"b": "1", "a": None}),
-        (*whose, *source, 2, ["b", "a"], ["", "x"], {"b": "", "a": "x"}),
+        (*whose, *source, 1, ["b", "a"], ["1", None], {"b": "1", "a": None}, file.export_id),
+        (*whose, *source, 2, ["b", "a"], ["", "x"], {"b": "", "a": "x"}, file.export_id),
     ]
+
+
+@pytest.mark.parametrize("view", EACH_WITH_AN_EXPORT)
+def test_two_exports_of_one_name_are_told_apart_by_their_ids(
+    client_under_test: ClientUnderTest, view: str
+) -> None:
+    service, cost = BillingService(client_under_test.account), csv_gz("lineItem/UnblendedCost\n1\n")
+    for root in ("exports/new/", "exports/old/"):
+        export = ExportSpec(root, "r", Family.LEGACY_CUR, Mode.OVERWRITE, "csv.gz")
+        service.deliver(export, MARCH, [cost], at=NOON)
+    client_under_test.discover()
+    Export.objects.update(decision=Export.Decision.LOAD)  # both, though they may hold the same lines
+    if "never_current" not in view:
+        client_under_test.ingest()
+    ids = {(pk,) for pk in Export.objects.values_list("pk", flat=True)}
+    assert set(Export.objects.values_list("name", flat=True)) == {"r"}
+    assert (len(ids), set(select(f"SELECT export_id FROM {view}"))) == (2, ids)
+
+
+def test_a_file_of_no_export_has_no_id_of_one(client_under_test: ClientUnderTest) -> None:
+    put(client_under_test, "a\n1\n", key="exports/lonely.bin")
+    client_under_test.discover()
+    assert select("SELECT export, export_id FROM billing_files") == [(None, None)]
+
+
+def test_a_delivery_tells_what_it_changed_and_of_which_key(client_under_test: ClientUnderTest) -> None:
+    export = ExportSpec("exports/", "r", Family.LEGACY_CUR, Mode.OVERWRITE, "csv.gz")
+    service = BillingService(client_under_test.account)
+    for minute, text in enumerate(["a/n\n1\n", "a/n,a/late\n1,\n2,\n"]):
+        service.deliver(export, MARCH, [csv_gz(text)], at=NOON + timedelta(minutes=minute))
+        put(client_under_test, text, minute)
+        client_under_test.ingest()
+    told = select("SELECT key, delivery, restatement FROM billing_deliveries ORDER BY key, delivered_at")
+    assert [key for key, _, _ in told] == ["", "", KEY, KEY]
+    for name, (_, first, nothing), (_, _, changed) in (("r-1.csv.gz", *told[:2]), ("one.csv.gz", *told[2:])):
+        assert nothing is None
+        assert json.loads(str(changed)) == {
+            "against_delivery": first,
+            "files_added": [],
+            "files_changed": [name],
+            "files_gone": [],
+            "rows_before": 1,
+            "rows_after": 2,
+            "columns_came": ["a/late"],
+            "columns_went": [],
+        }
 
 
 def test_a_newer_version_of_a_key_takes_the_older_ones_place(client_under_test: ClientUnderTest) -> None:

@@ -313,6 +313,28 @@ def test_a_stable_view_that_was_dropped_is_made_again(two: Two, view: str) -> No
         assert view in relations_of(session)
 
 
+def test_views_of_before_a_column_came_get_it_with_the_sweep(two: Two) -> None:
+    """As an upgrade leaves them: what is there stays readable, and the sweep makes it anew."""
+    before = (
+        "client, connection, connection_id, export, family, billing_period, delivery, source_key,"
+        ' source_etag, source_file_id, row_number, columns, "values", data'
+    )
+    rows, published, as_of = (
+        sql.Identifier(two.role, name)
+        for name in ("billing_rows_all", "billing_rows_published", "billing_rows_as_of")
+    )
+    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(before), published)
+    function = "CREATE FUNCTION {}(moment timestamptz) RETURNS SETOF {} LANGUAGE sql STABLE AS $f$ {} $f$"
+    run(sql.SQL("DROP VIEW {} CASCADE").format(rows))
+    run(sql.SQL("CREATE VIEW {} AS {}").format(rows, query))
+    run(sql.SQL(function).format(as_of, rows, query))
+    export = two.own.file(KEY).export_id
+    assert (export_views.refresh_stale(), export_views.still_stale()) == (1, 0)
+    with session_of(two.role) as session:
+        for rows_of in ("billing_rows_all", "billing_rows_current", "billing_rows_as_of(now())"):
+            assert session.execute(f"SELECT DISTINCT export_id FROM {rows_of}").fetchall() == [(export,)]
+
+
 def test_comments_teach_in_the_clients_schema_too(two: Two, session: Session) -> None:
     without = session.execute(
         "SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"

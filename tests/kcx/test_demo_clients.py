@@ -1,10 +1,12 @@
 """The demo's clients pass the whole access ladder unaided, but for the one whose role is unsafe."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection as database
 
 from ingestion.access.check import run_access_check
 from ingestion.access.enabling import enable
@@ -25,6 +27,7 @@ from kcx.demo.clients import (
     restate,
 )
 from kcx.simulated_aws.deliveries import BillingService
+from tests.conftest import REPOSITORY
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "progress"]),
@@ -136,3 +139,27 @@ def test_the_unsafe_role_is_refused_for_that_alone_and_never_enabled() -> None:
     assert failed == ["external_id_missing", "external_id_wrong"]
     with pytest.raises(ValidationError, match="without the right external id"):
         enable(connection, "a test", "it is only a demo")
+
+
+def test_the_readmes_sql_has_an_answer_for_each_export_it_names() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    (query,) = re.findall(r"^    SELECT .*?;$", readme, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"^\| (\d), (.*?) \| `(.*?)` \| `(.*?)` \| `(.*?)` \|$", readme, re.MULTILINE)
+    assert len(named) == sum(len(client.exports) for client in SAFE)
+    assert {(client.name, export.spec.name) for client in SAFE for export in client.exports} == {
+        (client, export) for _, client, export, _, _ in named
+    }
+    for client in SAFE:
+        connection, _ = onboarded(client, load_new_exports=True)
+        enable(connection, "a test", "it is only a demo")
+        ingest(connection)
+    for place, client, *words in named:
+        assert SAFE[int(place) - 1].name == client
+        own = ClientConnection.objects.get(client__name=client).pk
+        asked = query.replace("connection_id = 1", f"connection_id = {own}")
+        for word, other in zip(("hourly", "legacy_cur", "lineItem/UnblendedCost"), words, strict=True):
+            assert word in asked
+            asked = asked.replace(word, other)
+        with database.cursor() as cursor:
+            cursor.execute(asked)
+            assert cursor.fetchall() != []

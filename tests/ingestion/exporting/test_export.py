@@ -56,6 +56,13 @@ def test_a_csv_comes_out_as_it_came_in(client_under_test: ClientUnderTest) -> No
     assert exported(selection, Format.CSV).decode() == TEXT.replace('"NULL"', "NULL")
 
 
+def test_what_a_spreadsheet_takes_for_a_formula_comes_out_as_received(
+    client_under_test: ClientUnderTest,
+) -> None:
+    source = b"=h,+h\n=1+1,+1\n-1,@x\n\tt,'=2\n"
+    assert exported(loaded(client_under_test, source), Format.CSV) == source
+
+
 def test_null_and_the_empty_string_stay_apart_in_every_format(client_under_test: ClientUnderTest) -> None:
     selection = loaded(client_under_test, csv_gz('a,b\n,""\n"",\n'))
     rows = {"a": [None, ""], "b": ["", None]}
