@@ -1,14 +1,17 @@
 """From KCX's own tables to tasks: once each, newest period first, and only what is wanted."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from itertools import count
 from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.core import signing
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 
@@ -50,6 +53,22 @@ def queued() -> list[tuple[str, int]]:
 
 def loads(*files: SourceFile) -> list[tuple[str, int]]:
     return [("load", file.pk) for file in files]
+
+
+def a_backlog(export: Export, files: int, share: int) -> None:
+    """So many files of three years, of which one in `share` waits; and the planner knows it."""
+    (waits, loaded), number = (a_file(export), ingested(export)), count()
+    for one in (waits, loaded):
+        copies = (files // share if one is waits else files - files // share) - 1
+        SourceFile.objects.bulk_create(copy_of(one, next(number)) for _ in range(copies))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def copy_of(file: SourceFile, number: int) -> SourceFile:
+    period = date(2023 + number % 36 // 12, 1 + number % 12, 1)
+    fields = {field.attname: getattr(file, field.attname) for field in SourceFile._meta.concrete_fields}
+    return SourceFile(**fields | {"id": None, "key": f"exports/{number}", "billing_period_start": period})
 
 
 def at_once(work: Callable[[], int]) -> list[int]:
@@ -224,6 +243,21 @@ class TestLoads:
         files = [a_file(export) for _ in range(50)]
         assert sum(at_once(queue_loads)) == 50
         assert sorted(queued()) == sorted(loads(*files))
+
+    @pytest.mark.parametrize("share", [1, 20], ids=["all wait", "one in twenty waits"])
+    def test_of_a_long_backlog_only_the_first_are_read(
+        self, export: Export, settings: Any, share: int
+    ) -> None:
+        settings.KCX_QUEUE_DEPTH = 4
+        a_backlog(export, files=4000, share=share)
+        with CaptureQueriesContext(connection) as asked:
+            assert queue_loads() == 4
+        (chosen,) = [query["sql"] for query in asked if "SKIP LOCKED" in query["sql"]]
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {chosen}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert "Index Scan using sourcefile_waiting" in plan
+        assert not re.search(r"Sort Key: .*billing_period_start", plan)
 
     def test_a_load_makes_room_for_the_next(self, client_under_test: ClientUnderTest, settings: Any) -> None:
         settings.KCX_QUEUE_DEPTH = 1
