@@ -13,6 +13,7 @@ from django.core import signing
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_q.brokers import get_broker
 from django_q.models import OrmQ, Task
 
 from ingestion import tasks
@@ -380,6 +381,27 @@ def test_a_task_says_what_it_is_to_whoever_reads_the_queue(export: Export) -> No
     tasks.sweep()
     names = [entry.task["name"] for entry in OrmQ.objects.order_by("id")]
     assert names == [f"discover connection {export.connection_id}", f"load file {file.pk}"]
+
+
+def test_the_task_that_waits_longest_is_taken_first_wherever_a_younger_one_is_stored(
+    raw_database: None,
+) -> None:
+    for number in range(10):
+        queue_discovery(number)
+    older = OrmQ.objects.latest("id")
+    OrmQ.objects.exclude(pk=older.pk).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM django_q_ormq")
+        queue_discovery(10)
+        cursor.execute("SELECT array_agg(id ORDER BY ctid) FROM django_q_ormq")
+        assert cursor.fetchone()[0][-1] == older.pk, "the younger took the room of one that is gone"
+    broker = get_broker()
+    taken = [pk for _ in range(2) for pk, _payload in broker.dequeue()]
+    assert taken == [older.pk, OrmQ.objects.latest("id").pk]
+    assert (broker.queue_size(), broker.lock_size()) == (0, 2)
+    for pk in taken:
+        broker.acknowledge(pk)
+    assert not OrmQ.objects.exists()
 
 
 def in_own_session(work: Callable[[], int]) -> int:
