@@ -103,6 +103,26 @@ class TestTick:
         ClientConnection.objects.update(next_discovery_at=timezone.now() - timedelta(days=30))
         assert [queue_due_discoveries() for _ in range(3)] == [1, 0, 0]
 
+    def test_a_discovery_that_waits_is_not_queued_again_however_often_it_is_due(self, export: Export) -> None:
+        other = a_connection(next_discovery_at=timezone.now() + timedelta(days=1))
+        assert queue_due_discoveries() == 1
+        ClientConnection.objects.update(next_discovery_at=timezone.now())
+        assert queue_due_discoveries() == 1
+        assert queued() == [("discover", export.connection_id), ("discover", other.pk)]
+        assert not ClientConnection.objects.filter(next_discovery_at__lte=timezone.now()).exists()
+
+    def test_a_discovery_that_a_process_has_taken_or_lost_is_queued_again_when_it_is_due(
+        self, export: Export
+    ) -> None:
+        queue_due_discoveries()
+        ClientConnection.objects.update(next_discovery_at=timezone.now())
+        OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+        assert queue_due_discoveries() == 1, "taken"
+        ClientConnection.objects.update(next_discovery_at=timezone.now())
+        OrmQ.objects.all().delete()
+        assert queue_due_discoveries() == 1, "lost"
+        assert queued() == [("discover", export.connection_id)]
+
     @pytest.mark.parametrize(
         "fields",
         [{"enabled": False}, {"next_discovery_at": timezone.now() + timedelta(days=1)}],
