@@ -13,6 +13,10 @@ FROM json_each_text(%s) AS wanted (name, value) JOIN pg_settings ON pg_settings.
 # Between two statements of a load, AWS is waited for no longer than KCX_AWS_SECONDS, but for a first batch
 # that comes slowly; all other reading, and what is read again for the digest, is inside the COPY.
 WORK_SECONDS = 60
+# How long a load that has its rows waits for the commit of another: hours of COPY are behind it, and a
+# synchronous standby or a disk that stalls may hold a commit up for longer than a session waits for a lock
+# otherwise.
+COMMIT_PATIENCE = "60s"
 
 
 def wanted() -> str:
@@ -42,3 +46,9 @@ def prepare_for_load() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(SESSION, [wanted()])
+
+
+def prepare_to_finish() -> None:
+    """From the end of the COPY until the transaction ends, wait as long for a lock as a slow commit takes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = %s", [COMMIT_PATIENCE])

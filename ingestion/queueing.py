@@ -43,16 +43,23 @@ def loadable_files() -> QuerySet[SourceFile]:
 
 @transaction.atomic
 def queue_due_discoveries() -> int:
-    """Queue a discovery for each connection that is due; its next one is set in the same transaction."""
+    """Queue a discovery for each connection that is due; its next one is set in the same transaction.
+
+    Where one waits in the queue already none is added: however long the workers are away, they find one of
+    each connection. Answers how many were queued.
+    """
     now = timezone.now()
+    waiting = waiting_numbers(DISCOVER)
     due_connections = ClientConnection.objects.filter(
         enabled=True, client__enabled=True, next_discovery_at__lte=now
     ).select_for_update(skip_locked=True, no_key=True, of=("self",))
     for client_connection in due_connections:
         client_connection.next_discovery_at = now + client_connection.discover_every
         client_connection.save(update_fields=["next_discovery_at"])
-        queue_discovery(client_connection.pk)
-    return len(due_connections)
+    queued = [connection.pk for connection in due_connections if connection.pk not in waiting]
+    for connection_id in queued:
+        queue_discovery(connection_id)
+    return len(queued)
 
 
 def queue_discovery(connection_id: int) -> None:

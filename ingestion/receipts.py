@@ -12,9 +12,6 @@ from django.db.models import OuterRef, Subquery
 from ingestion.models import ClientConnection, Delivery, LoadAttempt, Receipt, ReceiptChain, SourceFile
 
 Kind = Receipt.Kind
-# How long a load waits for the commit of another: hours of COPY are behind it, and a synchronous standby or
-# a disk that stalls may hold a commit up for longer than a session waits for a lock otherwise.
-HEAD_PATIENCE = "60s"
 
 
 def canonical(body: dict[str, Any]) -> str:
@@ -86,8 +83,6 @@ def write_file_receipt(file: SourceFile, reading: dict[str, Any]) -> Receipt:
 
     The last statements of the load's transaction.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = %s", [HEAD_PATIENCE])
     receipt = Receipt(connection_id=file.connection_id, kind=Kind.FILE, source_file=file)
     return _append(receipt, {**file_facts(file), **reading, "attempts": tries_of(file)})
 

@@ -137,6 +137,7 @@ Q_CLUSTER = {
     "name": "kcx",
     "label": "Queue",
     "orm": "default",
+    "broker_class": "ingestion.oldest_first.OldestFirst",
     "workers": env.int("KCX_WORKERS", default=2),
     "timeout": env.int("KCX_TASK_TIMEOUT_SECONDS", default=6 * 3600),
     # Waiting time counts against `retry`, and a task that is delivered twice does nothing the second time.

@@ -21,7 +21,7 @@ from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.export_views import refresh_of_file
 from ingestion.layouts.families import Family, family_of
-from ingestion.load_session import prepare_for_load
+from ingestion.load_session import prepare_for_load, prepare_to_finish
 from ingestion.models import ClientConnection, Delivery, DiscoveryRun, LoadAttempt, SourceFile
 from ingestion.pipeline.assume_role import RoleAccess, access_of, s3_client
 from ingestion.pipeline.crashes import close_earlier, record_afterwards
@@ -138,6 +138,7 @@ def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
             s3 = s3_client(access, calls)
             with refusals_judged(s3, access, file), transaction.atomic():
                 loaded = _transfer(file, attempt, ObjectReader(s3, _pinned(file, access)), progress)
+                prepare_to_finish()
                 _learn_family(file, loaded.names)
                 record_success(file, attempt, loaded)
     except (Exception, TimeoutException) as error:  # noqa: BLE001  # whatever is wrong is told by the attempt

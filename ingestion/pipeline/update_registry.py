@@ -26,12 +26,11 @@ SkipReason = SourceFile.SkipReason
 
 def due(now: datetime) -> Q:
     """Files a load may take: new, failed, or asked for again; none before its time."""
-    wanted = Q(status=Status.NEW) | Q(reload_requested_at__isnull=False)
-    return (
-        Q(next_retry_at__lte=now, status=Status.FAILED)
-        | (wanted & Q(next_retry_at=None))
-        | (wanted & Q(next_retry_at__lte=now))
-    )
+    new, asked_for = Q(status=Status.NEW), Q(reload_requested_at__isnull=False)
+    at_once, again = Q(next_retry_at=None), Q(next_retry_at__lte=now)
+    # Each part alone implies a part of the condition of the index of waiting files. Otherwise PostgreSQL does
+    # not see that the index holds them all, and sorts whatever waits.
+    return (new & at_once) | (asked_for & at_once) | ((new | asked_for | Q(status=Status.FAILED)) & again)
 
 
 def claim(source_file_id: int) -> SourceFile | None:

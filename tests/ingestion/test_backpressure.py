@@ -1,6 +1,6 @@
 """No space, no writes, no session to spare, no memory: the load is tried later, and nothing is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -10,10 +10,13 @@ import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from billing.layouts import layout_digest
+from billing.models import ColumnLayout
 from ingestion import tasks
 from ingestion.database_errors import DatabaseFull, DatabaseReadOnly
 from ingestion.errors import DatabaseUnavailable
-from ingestion.models import LoadAttempt, ReceiptChain, SourceFile
+from ingestion.layouts.families import Family
+from ingestion.models import Export, LoadAttempt, ReceiptChain, SourceFile
 from ingestion.pipeline import run
 from ingestion.reruns import reprocess, retry
 from tests.builders import ClientUnderTest, csv_gz, parquet
@@ -247,22 +250,38 @@ def test_a_dead_database_is_waited_for_by_the_sweep_too(
     until(lambda: SourceFile.objects.filter(queued_at__isnull=False).exists(), "the file is queued")
 
 
+def the_last_receipt(file: SourceFile) -> None:
+    head = ReceiptChain.objects.create(connection_id=file.connection_id)
+    ReceiptChain.objects.using("progress").select_for_update().get(pk=head.pk)
+
+
+def the_same_new_layout(_file: SourceFile) -> None:
+    names, types = ["a", "b"], ["string", "string"]
+    layout = ColumnLayout(digest=layout_digest(names, types), names=names, types=types)
+    layout.save(using="progress")
+
+
+def the_export(file: SourceFile) -> None:
+    assert Export.objects.using("progress").filter(pk=file.export_id).update(family=Family.UNKNOWN)
+
+
 @contextmanager
-def a_commit_that_hangs(connection_id: int) -> Iterator[None]:
-    """Another session has written the connection's last receipt, and commits once it is waited for long."""
-    ReceiptChain.objects.create(connection_id=connection_id)
+def a_commit_that_hangs(write: Callable[[SourceFile], None], file: SourceFile) -> Iterator[None]:
+    """Another session has written what a load writes, too, and commits once it is waited for long."""
     held = Event()
 
     def hold() -> None:
-        with transaction.atomic(using="progress"), connections["progress"].cursor() as cursor:
-            ReceiptChain.objects.using("progress").select_for_update().get(connection=connection_id)
-            held.set()
-            until(lambda: waited_for(cursor), "a load waits for the receipt")
-        connections.close_all()
+        try:
+            with transaction.atomic(using="progress"), connections["progress"].cursor() as cursor:
+                write(file)
+                held.set()
+                until(lambda: waited_for(cursor), "a load waits for it")
+        finally:
+            connections.close_all()
 
     thread = Thread(target=hold)
     thread.start()
-    held.wait(60)
+    assert held.wait(60)
     yield
     thread.join()
 
@@ -275,12 +294,13 @@ def waited_for(cursor: Any) -> bool:
     return bool(cursor.fetchone() is not None)
 
 
+@pytest.mark.parametrize("write", [the_last_receipt, the_same_new_layout, the_export])
 def test_a_slow_commit_elsewhere_does_not_cost_the_rows_of_a_load(
-    client_under_test: ClientUnderTest, file: SourceFile
+    client_under_test: ClientUnderTest, file: SourceFile, write: Callable[[SourceFile], None]
 ) -> None:
     execute("SET lock_timeout = '100ms'")
     try:
-        with a_commit_that_hangs(file.connection_id):
+        with a_commit_that_hangs(write, file):
             attempt = run.load(file.pk, "test")
     finally:
         execute("RESET lock_timeout")

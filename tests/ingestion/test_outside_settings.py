@@ -12,6 +12,7 @@ from tests.builders import ClientUnderTest
 def test_the_queue_is_a_doorbell() -> None:
     understood = {
         "orm": Conf.ORM,
+        "broker_class": Conf.BROKER_CLASS,
         "queue_limit": Conf.QUEUE_LIMIT,
         "bulk": Conf.BULK,
         "max_attempts": Conf.MAX_ATTEMPTS,
@@ -22,6 +23,7 @@ def test_the_queue_is_a_doorbell() -> None:
     }
     assert understood == {
         "orm": "default",
+        "broker_class": "ingestion.oldest_first.OldestFirst",
         "queue_limit": 1,
         "bulk": 1,
         "max_attempts": 1,

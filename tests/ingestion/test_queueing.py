@@ -1,15 +1,19 @@
 """From KCX's own tables to tasks: once each, newest period first, and only what is wanted."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from itertools import count
 from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.core import signing
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_q.brokers import get_broker
 from django_q.models import OrmQ, Task
 
 from ingestion import tasks
@@ -52,6 +56,22 @@ def loads(*files: SourceFile) -> list[tuple[str, int]]:
     return [("load", file.pk) for file in files]
 
 
+def a_backlog(export: Export, files: int, share: int) -> None:
+    """So many files of three years, of which one in `share` waits; and the planner knows it."""
+    (waits, loaded), number = (a_file(export), ingested(export)), count()
+    for one in (waits, loaded):
+        copies = (files // share if one is waits else files - files // share) - 1
+        SourceFile.objects.bulk_create(copy_of(one, next(number)) for _ in range(copies))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def copy_of(file: SourceFile, number: int) -> SourceFile:
+    period = date(2023 + number % 36 // 12, 1 + number % 12, 1)
+    fields = {field.attname: getattr(file, field.attname) for field in SourceFile._meta.concrete_fields}
+    return SourceFile(**fields | {"id": None, "key": f"exports/{number}", "billing_period_start": period})
+
+
 def at_once(work: Callable[[], int]) -> list[int]:
     """What two sessions answer that do the same at the same time."""
     together = Barrier(2, timeout=30)
@@ -82,6 +102,26 @@ class TestTick:
     ) -> None:
         ClientConnection.objects.update(next_discovery_at=timezone.now() - timedelta(days=30))
         assert [queue_due_discoveries() for _ in range(3)] == [1, 0, 0]
+
+    def test_a_discovery_that_waits_is_not_queued_again_however_often_it_is_due(self, export: Export) -> None:
+        other = a_connection(next_discovery_at=timezone.now() + timedelta(days=1))
+        assert queue_due_discoveries() == 1
+        ClientConnection.objects.update(next_discovery_at=timezone.now())
+        assert queue_due_discoveries() == 1
+        assert queued() == [("discover", export.connection_id), ("discover", other.pk)]
+        assert not ClientConnection.objects.filter(next_discovery_at__lte=timezone.now()).exists()
+
+    def test_a_discovery_that_a_process_has_taken_or_lost_is_queued_again_when_it_is_due(
+        self, export: Export
+    ) -> None:
+        queue_due_discoveries()
+        ClientConnection.objects.update(next_discovery_at=timezone.now())
+        OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+        assert queue_due_discoveries() == 1, "taken"
+        ClientConnection.objects.update(next_discovery_at=timezone.now())
+        OrmQ.objects.all().delete()
+        assert queue_due_discoveries() == 1, "lost"
+        assert queued() == [("discover", export.connection_id)]
 
     @pytest.mark.parametrize(
         "fields",
@@ -225,6 +265,21 @@ class TestLoads:
         assert sum(at_once(queue_loads)) == 50
         assert sorted(queued()) == sorted(loads(*files))
 
+    @pytest.mark.parametrize("share", [1, 20], ids=["all wait", "one in twenty waits"])
+    def test_of_a_long_backlog_only_the_first_are_read(
+        self, export: Export, settings: Any, share: int
+    ) -> None:
+        settings.KCX_QUEUE_DEPTH = 4
+        a_backlog(export, files=4000, share=share)
+        with CaptureQueriesContext(connection) as asked:
+            assert queue_loads() == 4
+        (chosen,) = [query["sql"] for query in asked if "SKIP LOCKED" in query["sql"]]
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {chosen}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert "Index Scan using sourcefile_waiting" in plan
+        assert not re.search(r"Sort Key: .*billing_period_start", plan)
+
     def test_a_load_makes_room_for_the_next(self, client_under_test: ClientUnderTest, settings: Any) -> None:
         settings.KCX_QUEUE_DEPTH = 1
         for name in "ab":
@@ -346,6 +401,27 @@ def test_a_task_says_what_it_is_to_whoever_reads_the_queue(export: Export) -> No
     tasks.sweep()
     names = [entry.task["name"] for entry in OrmQ.objects.order_by("id")]
     assert names == [f"discover connection {export.connection_id}", f"load file {file.pk}"]
+
+
+def test_the_task_that_waits_longest_is_taken_first_wherever_a_younger_one_is_stored(
+    raw_database: None,
+) -> None:
+    for number in range(10):
+        queue_discovery(number)
+    older = OrmQ.objects.latest("id")
+    OrmQ.objects.exclude(pk=older.pk).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM django_q_ormq")
+        queue_discovery(10)
+        cursor.execute("SELECT array_agg(id ORDER BY ctid) FROM django_q_ormq")
+        assert cursor.fetchone()[0][-1] == older.pk, "the younger took the room of one that is gone"
+    broker = get_broker()
+    taken = [pk for _ in range(2) for pk, _payload in broker.dequeue()]
+    assert taken == [older.pk, OrmQ.objects.latest("id").pk]
+    assert (broker.queue_size(), broker.lock_size()) == (0, 2)
+    for pk in taken:
+        broker.acknowledge(pk)
+    assert not OrmQ.objects.exists()
 
 
 def in_own_session(work: Callable[[], int]) -> int:
