@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Q, Sum
 
-from ingestion.exports import bills_the_same
 from ingestion.models import ClientConnection, Export, SourceFile
+from ingestion.overlaps import bills_the_same
 
 Status = SourceFile.Status
 
@@ -102,7 +102,7 @@ def _planned(
         family=export.family,
         mode=export.mode,
         decision=export.get_decision_display(),
-        note=_note(export, twin),
+        note=_note(export, twin, figures),
         periods=figures["periods"],
         newest=_month(figures["newest"]),
         oldest=_month(figures["oldest"]),
@@ -121,7 +121,8 @@ class _Twins:
 
     def __init__(self, exports: Iterable[Export]) -> None:
         payers = {one.payer_account for one in exports if one.payer_account}
-        alike = Export.objects.filter(payer_account__in=payers).exclude(decision=Export.Decision.IGNORE)
+        alive = Export.objects.filter(payer_account__in=payers, connection__purged_at=None)
+        alike = alive.exclude(decision=Export.Decision.IGNORE)
         self._alike = list(alike.select_related("connection")) if payers else []
 
     def of(self, export: Export) -> Export | None:
@@ -132,13 +133,17 @@ class _Twins:
 
 def _proposed(export: Export, twin: Export | None) -> str:
     """To load what awaits a decision, unless lines would be counted twice: then a person must choose."""
-    awaits = export.decision == Export.Decision.AWAITING
-    return Export.Decision.LOAD if awaits and not twin else export.decision
+    return Export.Decision.LOAD if _waits(export) and not twin else export.decision
 
 
-def _note(export: Export, twin: Export | None) -> str:
+def _waits(export: Export) -> bool:
+    return export.decision == Export.Decision.AWAITING
+
+
+def _note(export: Export, twin: Export | None, figures: Figures) -> str:
     if twin and export.decision != Export.Decision.IGNORE:
-        return f"Holds the same billing data as {twin}: load one of them."
+        stays = " What was loaded of it before stays." if _waits(export) and figures["loaded_rows"] else ""
+        return f"Holds the same billing data as {twin}: load one of them.{stays}"
     if export.without_manifests:
         return "No manifests: completeness cannot be known."
     return "" if export.has_manifests or export.key_layout == "generic" else "No manifest yet: it waits."
