@@ -102,7 +102,7 @@ def _planned(
         family=export.family,
         mode=export.mode,
         decision=export.get_decision_display(),
-        note=_note(export, twin, figures),
+        note=_note(export, twin),
         periods=figures["periods"],
         newest=_month(figures["newest"]),
         oldest=_month(figures["oldest"]),
@@ -133,17 +133,14 @@ class _Twins:
 
 def _proposed(export: Export, twin: Export | None) -> str:
     """To load what awaits a decision, unless lines would be counted twice: then a person must choose."""
-    return Export.Decision.LOAD if _waits(export) and not twin else export.decision
+    awaits = export.decision == Export.Decision.AWAITING
+    return Export.Decision.LOAD if awaits and not twin else export.decision
 
 
-def _waits(export: Export) -> bool:
-    return export.decision == Export.Decision.AWAITING
-
-
-def _note(export: Export, twin: Export | None, figures: Figures) -> str:
+def _note(export: Export, twin: Export | None) -> str:
     if twin and export.decision != Export.Decision.IGNORE:
-        stays = " What was loaded of it before stays." if _waits(export) and figures["loaded_rows"] else ""
-        return f"Holds the same billing data as {twin}: load one of them.{stays}"
+        stays = "What is current of either stays current."
+        return f"Holds the same billing data as {twin}: load one of them. {stays}"
     if export.without_manifests:
         return "No manifests: completeness cannot be known."
     return "" if export.has_manifests or export.key_layout == "generic" else "No manifest yet: it waits."

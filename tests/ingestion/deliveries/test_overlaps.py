@@ -74,9 +74,8 @@ def test_of_two_exports_the_one_that_comes_second_into_a_month_waits(migrated: C
     assert current() == [(1, "legacy"), (2, "legacy"), (3, "legacy"), (4, "cur2")]
     assert decided() == {"legacy": (AWAITING, "cur2"), "cur2": (LOAD, None)}
     (note,) = (one.note for one in plan(migrated.connection) if one.export == "exports/legacy")
-    assert note == (
-        "Holds the same billing data as exports/cur2: load one of them. What was loaded of it before stays."
-    )
+    told = "Holds the same billing data as exports/cur2: load one of them."
+    assert note == f"{told} What is current of either stays current."
 
 
 @pytest.mark.parametrize("decision", [AWAITING, IGNORE])
