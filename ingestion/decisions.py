@@ -6,6 +6,7 @@ from django.db import transaction
 
 from ingestion.access.enabling import enable
 from ingestion.models import ClientConnection, Export
+from ingestion.overlaps import overlap_of
 from ingestion.queueing import request_discovery
 from ingestion.staff_actions import record
 
@@ -18,11 +19,16 @@ ACTIONS = {
 
 @transaction.atomic
 def decide(export: Export, decision: Export.Decision, person: str) -> None:
-    """Say whether an export is loaded. What is loaded of it already stays."""
+    """Say whether an export is loaded. What is loaded of it already stays.
+
+    Of one that is loaded though another holds the same lines, it is noted: no discovery overrules that.
+    """
     locked = Export.objects.select_for_update(no_key=True).get(pk=export.pk)
     before, locked.decision = locked.decision, decision
-    locked.save(update_fields=["decision"])
-    export.decision = decision
+    if decision == Export.Decision.LOAD:
+        locked.overlaps = locked.overlaps or overlap_of(locked)
+    locked.save(update_fields=["decision", "overlaps"])
+    export.decision, export.overlaps = decision, locked.overlaps
     detail = {"export": export.name, "before": before}
     record(person, ACTIONS[decision], connection=export.connection, detail=detail)
 
@@ -30,7 +36,8 @@ def decide(export: Export, decision: Export.Decision, person: str) -> None:
 @transaction.atomic
 def decide_all(connection: ClientConnection, decisions: Mapping[int, Export.Decision], person: str) -> int:
     """Decide the exports of this connection among `decisions` (by id); answers how many that changed."""
-    exports = connection.exports.select_related("connection")
+    # In the order in which a discovery locks them.
+    exports = connection.exports.select_related("connection").order_by("pk")
     changed = [export for export in exports if export.decision != decisions.get(export.pk, export.decision)]
     for export in changed:
         decide(export, decisions[export.pk], person)

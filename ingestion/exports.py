@@ -1,22 +1,13 @@
 """The exports found under a connection: looked up or made as their keys are met."""
 
 from dataclasses import dataclass, field
-
-from django.db.models import QuerySet
+from datetime import datetime
 
 from ingestion.layouts.families import Family, family_of
-from ingestion.layouts.keys import KeyFacts
+from ingestion.layouts.keys import KeyFacts, classify
 from ingestion.layouts.manifests import Manifest
 from ingestion.models import ClientConnection, Delivery, Export
-
-# Families that bill the same lines in another shape: loading two of a group counts every line twice.
-SAME_LINES = {
-    Family.LEGACY_CUR: "cur",
-    Family.CUR_2_0: "cur",
-    Family.FOCUS_1_0_PREVIEW: "focus",
-    Family.FOCUS_1_0: "focus",
-    Family.FOCUS_1_2: "focus",
-}
+from ingestion.overlaps import wait_where_doubled
 
 
 @dataclass
@@ -51,44 +42,36 @@ class ExportsOf:
         return export
 
 
-def learn(export: Export, manifest: Manifest) -> None:
-    """Note what the export's manifest tells of it; its first one shows whether it holds another's lines too.
+def learn(export: Export, manifest: Manifest, delivered_at: datetime) -> None:
+    """Note what a manifest of the export tells of it, where none that was read is newer.
 
-    Then it awaits a decision, even where new exports load by themselves.
+    Its first one, and one that tells of other lines than before (an export may be deleted and made again
+    under its name), show whether the export holds another's lines: then it awaits a decision.
     """
-    first = not export.has_manifests
     export.has_manifests, export.without_manifests = True, False
-    export.payer_account = manifest.account or export.payer_account
-    if export.family == Family.UNKNOWN:
-        export.family = family_of([column.name for column in manifest.columns], export.key_layout)
-    if first and (twin := _holds_the_same_lines(export)):
-        export.overlaps = twin
-        export.decision = Export.Decision.AWAITING
-    fields = ["has_manifests", "without_manifests", "payer_account", "family", "overlaps"]
-    # The decision is staff's: only what was just found out may change it.
-    export.save(update_fields=[*fields, "decision"] if export.overlaps and first else fields)
+    changed = {name: told for name, told in _told(export, manifest).items() if told != getattr(export, name)}
+    if changed and _newer_is_read(export, delivered_at):
+        changed = {}
+    for name, told in changed.items():
+        setattr(export, name, told)
+    export.save(update_fields=["has_manifests", "without_manifests", *changed])
+    if changed.keys() & {"family", "payer_account"}:
+        periods = export.files.order_by().values_list("billing_period_start", flat=True).distinct()
+        wait_where_doubled(export, list(periods), registered=True)
 
 
-def _holds_the_same_lines(export: Export) -> Export | None:
-    twins = twins_of(export).filter(decision=Export.Decision.LOAD)
-    periods = export.files.values("billing_period_start")
-    overlapping = Delivery.objects.filter(scope__export__in=twins, scope__billing_period_start__in=periods)
-    found = overlapping.exclude(scope__export=export).select_related("scope__export").first()
-    return found.scope.export if found else None
+def _told(export: Export, manifest: Manifest) -> dict[str, str]:
+    """What the manifest tells, by the export's field."""
+    family = family_of([column.name for column in manifest.columns], export.key_layout)
+    modes = (classify(key).mode for key in manifest.data_keys)
+    told = {
+        "family": "" if family is Family.UNKNOWN else family.value,
+        "mode": next((mode.value for mode in modes if mode), ""),
+        "payer_account": manifest.account or "",
+    }
+    return {name: value for name, value in told.items() if value}
 
 
-def twins_of(export: Export) -> QuerySet[Export]:
-    """Every other export that bills the same account's lines in some shape, whatever was decided of it."""
-    group = SAME_LINES.get(Family(export.family))
-    if not (group and export.payer_account):
-        return Export.objects.none()
-    families = [family for family, name in SAME_LINES.items() if name == group]
-    alike = Export.objects.filter(payer_account=export.payer_account, family__in=families)
-    return alike.exclude(pk=export.pk)
-
-
-def bills_the_same(export: Export, other: Export) -> bool:
-    """Is the other one of `twins_of` the export?"""
-    group = SAME_LINES.get(Family(export.family))
-    same = export.payer_account and export.payer_account == other.payer_account
-    return bool(group and same and other.pk != export.pk and SAME_LINES.get(Family(other.family)) == group)
+def _newer_is_read(export: Export, delivered_at: datetime) -> bool:
+    read = Delivery.objects.filter(scope__export=export, listed_keys__isnull=False).exclude(manifest_key="")
+    return read.filter(delivered_at__gt=delivered_at).exists()

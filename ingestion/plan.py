@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Q, Sum
 
-from ingestion.exports import bills_the_same
 from ingestion.models import ClientConnection, Export, SourceFile
+from ingestion.overlaps import bills_the_same
 
 Status = SourceFile.Status
 
@@ -121,7 +121,8 @@ class _Twins:
 
     def __init__(self, exports: Iterable[Export]) -> None:
         payers = {one.payer_account for one in exports if one.payer_account}
-        alike = Export.objects.filter(payer_account__in=payers).exclude(decision=Export.Decision.IGNORE)
+        alive = Export.objects.filter(payer_account__in=payers, connection__purged_at=None)
+        alike = alive.exclude(decision=Export.Decision.IGNORE)
         self._alike = list(alike.select_related("connection")) if payers else []
 
     def of(self, export: Export) -> Export | None:
@@ -138,7 +139,8 @@ def _proposed(export: Export, twin: Export | None) -> str:
 
 def _note(export: Export, twin: Export | None) -> str:
     if twin and export.decision != Export.Decision.IGNORE:
-        return f"Holds the same billing data as {twin}: load one of them."
+        stays = "What is current of either stays current."
+        return f"Holds the same billing data as {twin}: load one of them. {stays}"
     if export.without_manifests:
         return "No manifests: completeness cannot be known."
     return "" if export.has_manifests or export.key_layout == "generic" else "No manifest yet: it waits."

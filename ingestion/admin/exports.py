@@ -13,6 +13,7 @@ from ingestion.decisions import decide
 from ingestion.drift import names_that_differ_by_case
 from ingestion.figures import bytes_text, count_text
 from ingestion.models import Export
+from ingestion.overlaps import overlap_of
 from ingestion.staff_actions import record
 
 
@@ -40,6 +41,8 @@ class ExportAdmin(NeverDeleted):
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Export, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Save what the form allowed, and record it."""
+        if "decision" in form.changed_data and obj.decision == Export.Decision.LOAD:
+            obj.overlaps = obj.overlaps or overlap_of(obj)
         super().save_model(request, obj, form, change)
         changed: dict[str, Any] = {
             name: {"before": form.initial[name], "after": form.cleaned_data[name]}

@@ -16,13 +16,14 @@ from ingestion.deliveries.entering import (
     never_load,
     overtake_older,
 )
-from ingestion.deliveries.manifest_objects import BEING_DELIVERED, Bucket, ListedManifest
+from ingestion.deliveries.manifest_objects import BEING_DELIVERED, Bucket, ListedManifest, newest_per_period
 from ingestion.deliveries.unread import Unread
 from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone, TransientError
 from ingestion.exports import learn
 from ingestion.layouts.errors import BadManifest
 from ingestion.layouts.keys import Mode, Scope, classify
 from ingestion.models import Delivery, Export
+from ingestion.overlaps import NewPeriods
 from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.list_files import RemoteFile
 from ingestion.pipeline.update_registry import want
@@ -63,18 +64,22 @@ class ManifestDeliveries:
         self._snapshots = set(
             known.values_list("scope__export", "scope__billing_period_start", "snapshot_id")
         )
+        entered = known.filter(listed_keys__isnull=False).order_by()
+        periods = entered.values_list("scope__export", "scope__billing_period_start").distinct()
+        self._new_periods = NewPeriods(periods)
 
     def observe(self) -> None:
         """First what is current in each billing period, then the snapshots beside it.
 
+        The export that was found first goes first: of two that bill the same lines, the other one waits.
         Raises, once every manifest was tried, what stood in the way of some and passes by itself.
         """
-        manifests = self._new_files.manifests
-        for listed in _newest_per_period(manifests):
-            self._observe(listed, self._new_files.exports.of(listed.facts))
+        manifests, export_of = self._new_files.manifests, self._new_files.exports.of
+        for listed in sorted(newest_per_period(manifests), key=lambda one: export_of(one.facts).pk):
+            self._observe(listed, export_of(listed.facts))
         for listed in manifests:
             if listed.facts.scope is Scope.SNAPSHOT:
-                self._observe_snapshot(listed, self._new_files.exports.of(listed.facts))
+                self._observe_snapshot(listed, export_of(listed.facts))
         self._unread.settle(partial(self._enter_unread, UNREAD))
 
     def want_older(self, delivery: Delivery) -> None:
@@ -137,7 +142,7 @@ class ManifestDeliveries:
     def _read(self, listed: ListedManifest, export: Export) -> _Contents:
         manifest = self._bucket.manifest(listed)
         self._unread.others_read = True
-        learn(export, manifest)
+        learn(export, manifest, listed.file.last_modified)
         columns = tuple(column.name for column in manifest.columns)
         return _Contents(manifest.snapshot_id, manifest.data_keys, columns)
 
@@ -152,6 +157,7 @@ class ManifestDeliveries:
         present = self._bucket.files(contents.keys)
         against = self._against(listed, contents.keys, present)
         with transaction.atomic():
+            self._new_periods.compare(export, listed.facts.period_start)
             delivery = enter(listed, export, contents.snapshot_id, contents.keys, contents.columns)
             self._snapshots.add((export.pk, listed.facts.period_start, contents.snapshot_id))
             newest = overtake_older(delivery)
@@ -163,6 +169,7 @@ class ManifestDeliveries:
                 self._want(delivery, present)
                 if not self._history:
                     leave_out_older(delivery)
+        self._new_periods.note_entered(export, listed.facts.period_start)
 
     def _want(self, delivery: Delivery, present: Present) -> None:
         files = self._new_files.register(list(present.values()))
@@ -180,19 +187,3 @@ class ManifestDeliveries:
             return f"Data newer than its manifest, {BEING_DELIVERED}: {newer[0]}"
         status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
         return self._bucket.why_updating(status) if listed.facts.mode is Mode.ATHENA and status else ""
-
-
-def _newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:
-    """The manifests that point to what is current; of Athena's two places the one written last."""
-    newest: dict[object, ListedManifest] = {}
-    for listed in manifests:
-        facts = listed.facts
-        if facts.scope is Scope.CURRENT:
-            period = (facts.root, facts.name, facts.key_layout, facts.period_start)
-            newest[period] = max(newest.get(period, listed), listed, key=_written)
-    return list(newest.values())
-
-
-def _written(listed: ListedManifest) -> tuple[object, ...]:
-    # A period's folder names the mode, which the other place does not.
-    return (listed.file.last_modified, listed.facts.mode is Mode.ATHENA, listed.file.key)

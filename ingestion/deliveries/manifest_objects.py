@@ -11,7 +11,7 @@ from ingestion.access.refusal import can_read_others
 from ingestion.deadline import ask
 from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone
 from ingestion.layouts.errors import BadManifest
-from ingestion.layouts.keys import KeyFacts
+from ingestion.layouts.keys import KeyFacts, Mode, Scope
 from ingestion.layouts.manifests import MAX_BYTES, Manifest, parse_manifest
 from ingestion.pipeline.assume_role import RoleAccess
 from ingestion.pipeline.list_files import RemoteFile, list_files
@@ -126,3 +126,19 @@ def _statuses(parquet: bytes) -> list[object]:
 def _common_start(first: str, last: str) -> str:
     same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return "".join(character for character, _ in same)
+
+
+def newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:
+    """The manifests that point to what is current; of Athena's two places the one written last."""
+    newest: dict[object, ListedManifest] = {}
+    for listed in manifests:
+        facts = listed.facts
+        if facts.scope is Scope.CURRENT:
+            period = (facts.root, facts.name, facts.key_layout, facts.period_start)
+            newest[period] = max(newest.get(period, listed), listed, key=_written)
+    return list(newest.values())
+
+
+def _written(listed: ListedManifest) -> tuple[object, ...]:
+    # A period's folder names the mode, which the other place does not.
+    return (listed.file.last_modified, listed.facts.mode is Mode.ATHENA, listed.file.key)

@@ -23,7 +23,8 @@ BOTH_CURS = ("identity_line_item_id", "line_item_")
 class Family(StrEnum):
     """Export families; UNKNOWN is an answer: a client's SELECT may leave every telling column out.
 
-    FOCUS 1.0 and its preview have the same columns, so column names never tell FOCUS_1_0_PREVIEW.
+    FOCUS is one whose SELECT leaves out what tells its version. FOCUS 1.0 and its preview have the same
+    columns, so column names never tell FOCUS_1_0_PREVIEW.
     """
 
     LEGACY_CUR = "legacy_cur"
@@ -31,6 +32,7 @@ class Family(StrEnum):
     FOCUS_1_0_PREVIEW = "focus_1_0_preview"
     FOCUS_1_0 = "focus_1_0"
     FOCUS_1_2 = "focus_1_2"
+    FOCUS = "focus"
     RECOMMENDATIONS = "recommendations"
     CARBON = "carbon"
     GENERIC = "generic"
@@ -56,7 +58,7 @@ def family_of(columns: Collection[str], key_layout: str | None = None) -> Family
 def _focus_version(names: set[str]) -> Family:
     if names & FOCUS_1_2:
         return Family.FOCUS_1_2
-    return Family.FOCUS_1_0 if names & FOCUS_1_0 else Family.UNKNOWN
+    return Family.FOCUS_1_0 if names & FOCUS_1_0 else Family.FOCUS
 
 
 def _cur_version(names: set[str]) -> Family:

@@ -132,7 +132,7 @@ def _late(line: Line) -> Entry:
 
 def _awaiting(line: Line) -> Entry:
     noun = "export awaits" if line.awaiting == 1 else "exports await"
-    told = f"{count_text(line.awaiting)} {noun} a decision: nothing of it is loaded."
+    told = f"{count_text(line.awaiting)} {noun} a decision: nothing new is loaded; what is current stays."
     link = links.exports(decision__exact="AWAITING", connection__id__exact=line.id)
     return Entry("warn", State.AWAITING.words, line.name, told, "Decide: load or not", link)
 

@@ -112,9 +112,11 @@ def _cells(
 
 
 def _judged(found: Found, *, wanted: bool) -> tuple[Coverage, str]:
-    if not wanted:
+    if not wanted and not found.current:
         return Coverage.NOT_LOADED, _files(found.registered)
-    if found.failed and (found.open or found.by_key or not found.current):
+    if not wanted and (found.open or found.new):
+        return Coverage.PARTIAL, "newer one not loaded"
+    if wanted and found.failed and (found.open or found.by_key or not found.current):
         return Coverage.FAILED, f"{count_text(found.failed)} of {_files(found.files)}"
     if found.open or found.new or not found.published:
         return _unfinished(found)

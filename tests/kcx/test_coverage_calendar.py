@@ -60,7 +60,7 @@ def test_of_a_purged_connection_nothing_is_told_as_held_or_missing(export: Expor
     for months in (3, 2):
         of_then = a_file(export, "SKIPPED", skip_reason="PURGED", billing_period_start=months_ago(months))
         a_delivery(export, "SUPERSEDED", period=months_ago(months), files=[of_then])
-    a_delivery(an_export(export.connection, name="other"))  # so that this month is shown
+    a_delivery(an_export(export.connection, name="other"), "SUPERSEDED")  # so that this month is shown
     ClientConnection.objects.update(enabled=False, purged_at=timezone.now())
     assert coverage_of(export, 3) == coverage_of(export, 2) == (Coverage.NOT_LOADED, "1 file")
     assert not {cell.coverage for row in shown().rows for cell in row.cells if cell} - {Coverage.NOT_LOADED}
@@ -160,6 +160,29 @@ def test_what_nobody_decided_to_load_is_not_loaded_rather_than_missing() -> None
     a_file(export, "NEW", billing_period_start=months_ago(2))
     assert coverage_of(export, 2) == (Coverage.NOT_LOADED, "1 file")
     assert coverage_of(export, 1) is None
+
+
+@pytest.mark.parametrize("decision", ["IGNORE", "AWAITING"])
+def test_what_is_current_is_told_though_nothing_more_is_loaded(decision: str) -> None:
+    export = an_export(a_connection(), decision=decision)
+    for back, statuses in ((3, ["CURRENT"]), (2, ["SUPERSEDED", "CURRENT"]), (1, ["CURRENT", "PENDING"])):
+        for status in statuses:
+            held = a_file(
+                export, "NEW" if status == "PENDING" else "INGESTED", billing_period_start=months_ago(back)
+            )
+            a_delivery(export, status, period=months_ago(back), files=[held])
+    a_file(export, "NEW")
+    assert coverage_of(export, 3) == (Coverage.COMPLETE, "1 file")
+    assert coverage_of(export, 2) == (Coverage.RESTATED, "once")
+    assert coverage_of(export, 1) == (Coverage.PARTIAL, "newer one not loaded")
+    assert coverage_of(export, 0) == (Coverage.NOT_LOADED, "1 file")
+
+
+def test_a_file_that_failed_and_is_not_wanted_any_more_makes_nothing_failed() -> None:
+    export = an_export(a_connection(), decision="IGNORE")
+    a_delivery(export, files=[a_file(export)])
+    a_delivery(export, "INCOMPLETE", files=[a_file(export, "FAILED")])
+    assert coverage_of(export) == (Coverage.PARTIAL, "newer one not loaded")
 
 
 def test_files_of_no_period_have_a_column_of_their_own(export: Export) -> None:

@@ -214,6 +214,7 @@ class TestEveryState:
         assert line_of(export.connection).state is State.AWAITING
         [entry] = attention(lines(), worker_works=True)
         assert entry.action == "Decide: load or not"
+        assert entry.cause.endswith("awaits a decision: nothing new is loaded; what is current stays.")
 
     def test_waiting_files_are_those_that_will_load(self) -> None:
         one = a_connection()

@@ -145,7 +145,7 @@ def test_any_value_in_any_field_is_read_and_stored_or_refused_but_nothing_else(
     else:
         with transaction.atomic():
             export = an_export(a_connection())
-            learn(export, manifest)
+            learn(export, manifest, LISTED.file.last_modified)
             columns = [column.name for column in manifest.columns]
             enter(LISTED, export, manifest.snapshot_id, manifest.data_keys, columns)
             transaction.set_rollback(True)

@@ -26,6 +26,7 @@ FOCUS = ["BilledCost", "ChargePeriodStart", "Tags"]
         ([*FOCUS, "BillingAccountType"], Family.FOCUS_1_2),
         ([*FOCUS, "x_UsageType"], Family.FOCUS_1_0),
         ([*FOCUS, "x_CostCategories"], Family.FOCUS_1_0),
+        (FOCUS, Family.FOCUS),  # 1.0, its preview and 1.2 all have these
         (["recommendation_id", "action_type", "region"], Family.RECOMMENDATIONS),
         (["usage_period_start", "total_mbm_emissions_value"], Family.CARBON),
     ],
@@ -38,7 +39,6 @@ def test_columns_alone_tell_the_family(columns: list[str], family: Family) -> No
     "columns",
     [
         [],
-        FOCUS,  # 1.0, its preview and 1.2 all have these
         ["BilledCost"],
         ["identity_line_item_id", "line_item_unblended_cost"],  # both generations of CUR have these
         [*LEGACY_PARQUET, "resource_tags"],

@@ -80,7 +80,7 @@ def test_the_current_manifest_of_a_period_lists_one_of_its_snapshots() -> None:
         ("cur/focus_converters/sample-anonymous-aws-export-dataset.csv", Family.LEGACY_CUR),
         ("cur/koku/2023-06-01-not-final.csv", Family.LEGACY_CUR),
         ("cur/koku/2022-07-01-alt-columns.csv", Family.LEGACY_CUR),
-        ("focus/focus_sample_aws_only.csv", Family.UNKNOWN),  # AWS's own x_ columns were taken out of it
+        ("focus/focus_sample_aws_only.csv", Family.FOCUS),  # AWS's own x_ columns were taken out of it
     ],
 )
 def test_the_header_of_a_real_file_tells_its_family(file: str, family: Family) -> None:
