@@ -259,7 +259,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0043_a_connections_client")]
+    dependencies = [("ingestion", "0044_focus_of_any_version")]
     # Undone with 0002 and 0019, which made them: no view loses a column, and until then nothing minds one more.
     # The schemas of clients follow with the next sweep, which compares their views with these.
     operations = [
