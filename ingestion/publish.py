@@ -1,7 +1,8 @@
 """Publishing a delivery: a short transaction of its own that may be tried again at any time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from ingestion.restatements import compare
 from ingestion.unsettled import order, outlived, status_while_open, unsettled
 
 Status = Delivery.Status
+T = TypeVar("T")
 Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
 LIVE = [*OPEN, Status.CURRENT]
@@ -29,11 +31,19 @@ def has_no_manifest(delivery: Delivery) -> bool:
 def publish_pending(deliveries: QuerySet[Delivery], unchanged: Check = has_no_manifest) -> int:
     """Try those of `deliveries` that may be complete, oldest first; answers how many became current.
 
-    `unchanged` is asked outside any transaction: does the bucket still hold the delivery's manifest?
+    `unchanged` is asked outside any transaction: does the bucket still hold the delivery's manifest? What is
+    wrong with one keeps no other from its turn, and is raised after the last; several in an ExceptionGroup.
     """
+    wrong: list[Exception] = []
     open_ones = deliveries.filter(status__in=OPEN, listed_keys__isnull=False).order_by(*IN_ORDER)
-    ready = Delivery.objects.filter(pk__in=[pk for pk in unsettled(open_ones) if settle(pk)])
-    return sum(publish(delivery.pk) for delivery in ready.order_by(*IN_ORDER) if unchanged(delivery))
+    complete = _one_by_one(unsettled(open_ones), settle, wrong)
+    ready = Delivery.objects.filter(pk__in=complete).order_by(*IN_ORDER)
+    published = _one_by_one(ready, lambda delivery: unchanged(delivery) and publish(delivery.pk), wrong)
+    if len(wrong) > 1:
+        raise ExceptionGroup(f"{len(wrong)} deliveries could not be published, the first: {wrong[0]}", wrong)
+    if wrong:
+        raise wrong[0]
+    return len(published)
 
 
 def publish_of_file(source_file_id: int, unchanged: Check = has_no_manifest) -> int:
@@ -100,6 +110,24 @@ def overtake(newest: Delivery) -> None:
     for older in Delivery.objects.filter(scope=newest.scope_id, status__in=OPEN):
         if order(older) < order(newest):
             _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
+
+
+def _one_by_one(ones: Iterable[T], work: Callable[[T], bool], wrong: list[Exception]) -> list[T]:
+    """Those of which `work` answers True; what it raises of one is added to `wrong`.
+
+    Raised at once where the session is lost: the locks of whoever publishes went with it.
+    """
+    done: list[T] = []
+    for one in ones:
+        session = connection.connection
+        try:
+            if work(one):
+                done.append(one)
+        except Exception as error:
+            if connection.connection is not session:
+                raise
+            wrong.append(error)
+    return done
 
 
 def _locked_scope(delivery_id: int) -> DeliveryScope:
