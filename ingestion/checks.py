@@ -22,14 +22,16 @@ MOST_SECONDS = {
     "tcp_user_timeout": 120_000,
 }
 # What the server says of a session, in milliseconds and seconds; one by a Unix socket has no keepalives.
+# Through a pooler the session is the pooler's, which may drop what kcx/settings.py asks for as it opens one.
 IN_A_LOAD = """
 SELECT name, setting::bigint FROM pg_settings
 WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
 """
 IN_ANY_SESSION = """
 SELECT name, setting::bigint FROM pg_settings
-WHERE starts_with(name, 'tcp_') AND inet_server_addr() IS NOT NULL
+WHERE name = 'lock_timeout' OR starts_with(name, 'tcp_') AND inet_server_addr() IS NOT NULL
 """
+POOLER = "Behind a pooler, which drops what KCX asks for: give the role these settings (docs/operations.md)."
 NEVER = range(1)
 SAFE_IN_A_LOAD = {"statement_timeout": NEVER, "transaction_timeout": NEVER}
 SAFE_IN_ANY_SESSION = {
@@ -108,12 +110,15 @@ def loads_are_not_cut_short(databases: Sequence[str] | None = None, **_options: 
         for name, value in in_a_load.items()
         if value not in safe[name]
     ]
-    kept = [
-        Error(f"{name} is {value}: locks of a host that is gone would stay for hours.", id="kcx.E006")
+    endless = (
+        [] if any_session.pop("lock_timeout") else ["lock_timeout is 0: locks are waited for without end."]
+    )
+    endless += [
+        f"{name} is {value}: locks of a host that is gone would stay for hours."
         for name, value in any_session.items()
         if value not in SAFE_IN_ANY_SESSION[name]
     ]
-    return [*cut_short, *kept]
+    return [*cut_short, *(Error(text, hint=POOLER, id="kcx.E006") for text in endless)]
 
 
 @register(KCX)

@@ -10,14 +10,21 @@ STATE_OF_FILE = ("status", "next_retry_at", "error_code", "skip_reason", "layout
 def what_is_against(files: list[SourceFile]) -> str:
     """Why a delivery of these files can never be published as it is; '' where nothing is wrong."""
     for file in files:
-        if file.status == SourceFile.Status.FAILED and file.next_retry_at is None:
-            return f"A file failed for good ({file.error_code}): {file.key}"
-        if file.status == SourceFile.Status.SKIPPED:
-            return f"{file.get_skip_reason_display()}: {file.key}"
+        if fault := fault_of(file):
+            return fault
     layouts = {file.layout_id for file in files if file.layout_id}
     named = ColumnLayout.objects.filter(pk__in=layouts).exclude(names=[]).values_list("names", flat=True)
     headers = {tuple(names) for names in named} if len(layouts) > 1 else ()
     return "The headers of its parts disagree." if len(headers) > 1 else ""
+
+
+def fault_of(file: SourceFile) -> str:
+    """Why no delivery that holds the file as it is can be published; '' where nothing is wrong with it."""
+    if file.status == SourceFile.Status.FAILED and file.next_retry_at is None:
+        return f"A file failed for good ({file.error_code}): {file.key}"
+    if file.status == SourceFile.Status.SKIPPED:
+        return f"{file.get_skip_reason_display()}: {file.key}"
+    return ""
 
 
 def no_header_of_its_own(files: list[SourceFile], expected: list[str] | None) -> str:

@@ -1,26 +1,26 @@
 """Publishing a delivery: a short transaction of its own that may be tried again at any time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 
 from ingestion.drift import note_columns
 from ingestion.events.facts import delivery_published
 from ingestion.faults_of_parts import STATE_OF_FILE, no_header_of_its_own, what_is_against
-from ingestion.models import Delivery, DeliveryFile, DeliveryScope, SourceFile
+from ingestion.models import Delivery, DeliveryScope, SourceFile
 from ingestion.receipts import write_delivery_receipt
 from ingestion.restatements import compare
+from ingestion.unsettled import order, outlived, status_while_open, unsettled
 
 Status = Delivery.Status
+T = TypeVar("T")
 Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
 LIVE = [*OPEN, Status.CURRENT]
 IN_ORDER = ("delivered_at", "snapshot_id")
-NEW = Q(source_file__status=SourceFile.Status.NEW)
-FAILED = Q(source_file__status=SourceFile.Status.FAILED)
-BLOCKED = FAILED & Q(source_file__next_retry_at=None) | Q(source_file__status=SourceFile.Status.SKIPPED)
 
 
 def has_no_manifest(delivery: Delivery) -> bool:
@@ -31,10 +31,19 @@ def has_no_manifest(delivery: Delivery) -> bool:
 def publish_pending(deliveries: QuerySet[Delivery], unchanged: Check = has_no_manifest) -> int:
     """Try those of `deliveries` that may be complete, oldest first; answers how many became current.
 
-    `unchanged` is asked outside any transaction: does the bucket still hold the delivery's manifest?
+    `unchanged` is asked outside any transaction: does the bucket still hold the delivery's manifest? What is
+    wrong with one keeps no other from its turn, and is raised after the last; several in an ExceptionGroup.
     """
-    ready = Delivery.objects.filter(pk__in=[pk for pk in _to_settle(deliveries) if settle(pk)])
-    return sum(publish(delivery.pk) for delivery in ready.order_by(*IN_ORDER) if unchanged(delivery))
+    wrong: list[Exception] = []
+    open_ones = deliveries.filter(status__in=OPEN, listed_keys__isnull=False).order_by(*IN_ORDER)
+    complete = _one_by_one(unsettled(open_ones), settle, wrong)
+    ready = Delivery.objects.filter(pk__in=complete).order_by(*IN_ORDER)
+    published = _one_by_one(ready, lambda delivery: unchanged(delivery) and publish(delivery.pk), wrong)
+    if len(wrong) > 1:
+        raise ExceptionGroup(f"{len(wrong)} deliveries could not be published, the first: {wrong[0]}", wrong)
+    if wrong:
+        raise wrong[0]
+    return len(published)
 
 
 def publish_of_file(source_file_id: int, unchanged: Check = has_no_manifest) -> int:
@@ -51,15 +60,14 @@ def settle(delivery_id: int) -> bool:
         return False
     # An older one that a manifest lists is loaded still where all history is: discovery looks for its files.
     newer = [] if delivery.manifest_key else _newer(delivery)
-    if why := _outlived(scope, newer):
+    if why := outlived(scope, newer):
         _supersede(delivery, _clock(), why)
         return False
     files = list(delivery.files.only("key", *STATE_OF_FILE))
     if delivery.listed_keys is None or len(files) < len(delivery.listed_keys):
         return False  # what is missing is the listing's to say
     against = what_is_against(files) or no_header_of_its_own(files, delivery.manifest_columns)
-    # A newer version of a key tells how the key fares. This one may come back all the same.
-    status = Status.INCOMPLETE if against and not (scope.key and newer) else Status.PENDING
+    status = status_while_open(scope, newer, against)
     if (delivery.status, delivery.reason) != (status, against):
         delivery.status, delivery.reason = status, against
         delivery.save(update_fields=["status", "reason"])
@@ -77,7 +85,7 @@ def publish(delivery_id: int) -> bool:
     delivery = Delivery.objects.get(pk=delivery_id)
     if delivery.status != Status.PENDING or not _all_ingested(delivery):
         return False
-    if why := _outlived(scope, _newer(delivery)):
+    if why := outlived(scope, _newer(delivery)):
         _supersede(delivery, _clock(), why)
         return False
     current = Delivery.objects.filter(scope=scope, status=Status.CURRENT).first()
@@ -100,47 +108,36 @@ def publish(delivery_id: int) -> bool:
 def overtake(newest: Delivery) -> None:
     """Older open deliveries of the same scope, which is locked, end superseded and unpublished."""
     for older in Delivery.objects.filter(scope=newest.scope_id, status__in=OPEN):
-        if _order(older) < _order(newest):
+        if order(older) < order(newest):
             _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
+
+
+def _one_by_one(ones: Iterable[T], work: Callable[[T], bool], wrong: list[Exception]) -> list[T]:
+    """Those of which `work` answers True; what it raises of one is added to `wrong`.
+
+    Raised at once where the session is lost: the locks of whoever publishes went with it.
+    """
+    done: list[T] = []
+    for one in ones:
+        session = connection.connection
+        try:
+            if work(one):
+                done.append(one)
+        except Exception as error:
+            if connection.connection is not session:
+                raise
+            wrong.append(error)
+    return done
 
 
 def _locked_scope(delivery_id: int) -> DeliveryScope:
     return DeliveryScope.objects.select_for_update(no_key=True).get(deliveries=delivery_id)
 
 
-def _to_settle(deliveries: QuerySet[Delivery]) -> list[int]:
-    """The open ones of which settle() may say something new: not those whose files wait for their load.
-
-    Asked in two steps: in one, where PostgreSQL's statistics are of before a large discovery, it may join all
-    open deliveries with all files for each delivery anew.
-    """
-    read = deliveries.filter(status__in=OPEN, listed_keys__isnull=False).order_by(*IN_ORDER)
-    status = dict(read.values_list("pk", "status"))
-    held = DeliveryFile.objects.filter(delivery__in=list(status)).values_list("delivery")
-    files = held.annotate(
-        new=Count("pk", filter=NEW), failed=Count("pk", filter=FAILED), blocked=Count("pk", filter=BLOCKED)
-    )
-    waiting = {
-        pk
-        for pk, new, failed, blocked in files
-        if new or (failed and not blocked and status[pk] == Status.PENDING)
-    }
-    return [pk for pk in status if pk not in waiting]
-
-
 def _newer(delivery: Delivery) -> list[Delivery]:
     """Those of its scope, open or current, that are newer."""
     others = Delivery.objects.filter(scope=delivery.scope_id, status__in=LIVE)
-    return [other for other in others if _order(other) > _order(delivery)]
-
-
-def _outlived(scope: DeliveryScope, newer: list[Delivery]) -> str:
-    """Why a delivery can never be published any more, whatever becomes of its files; '' where it can."""
-    if scope.key and scope.export.has_manifests:
-        return "Its export has manifests, which say what is complete."
-    if any(other.status == Status.CURRENT for other in newer):
-        return "A newer delivery was current already."
-    return ""
+    return [other for other in others if order(other) > order(delivery)]
 
 
 def _all_ingested(delivery: Delivery) -> bool:
@@ -175,7 +172,3 @@ def _clock() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now
-
-
-def _order(delivery: Delivery) -> tuple[object, ...]:
-    return (delivery.delivered_at, delivery.snapshot_id)

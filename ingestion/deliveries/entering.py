@@ -10,6 +10,7 @@ from ingestion.models import Delivery, DeliveryFile, DeliveryScope, Export, Sour
 from ingestion.pipeline.list_files import RemoteFile
 from ingestion.pipeline.update_registry import skip_older
 from ingestion.publish import LIVE, OPEN, overtake
+from ingestion.unsettled import order
 
 Status = Delivery.Status
 # The snapshot id of a delivery whose manifest could not be read yet: before all that AWS writes.
@@ -78,11 +79,6 @@ def overtake_older(delivery: Delivery) -> bool:
         return False
     overtake(delivery)
     return True
-
-
-def order(delivery: Delivery) -> tuple[object, ...]:
-    """Deliveries of a scope follow each other by AWS's time, then by snapshot id."""
-    return (delivery.delivered_at, delivery.snapshot_id)
 
 
 def link(

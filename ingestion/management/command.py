@@ -29,3 +29,7 @@ class KcxCommand(BaseCommand):
             ) from error
         except OperationalError as error:
             raise CommandError(f"PostgreSQL cannot be asked: {error}") from error
+        except ExceptionGroup as errors:  # of publishing, which tries every delivery
+            if errors.split(OperationalError)[1]:
+                raise
+            raise CommandError(f"PostgreSQL cannot be asked: {errors}") from errors

@@ -11,6 +11,7 @@ from ingestion.receipts import as_written, body_of, delivery_facts
 from ingestion.verification.purges import compare_purge
 from ingestion.verification.report import Report
 from ingestion.verification.stored import compare_receipt, expect_facts, expect_hash
+from ingestion.verification.validity import Ends, compare_validity
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ def compare_registry(connection: ClientConnection, report: Report) -> None:
             f"file {receipt.source_file_id}" if receipt.kind == "FILE" else f"delivery {receipt.delivery_id}"
         )
         report.differs("gone", f"Receipt {receipt.sequence} is of {what}, which is gone.")
+    ends = Ends(connection)
     for delivery in _with_receipts_or_published(connection).iterator():
-        _compare_delivery(delivery, report)
+        _compare_delivery(delivery, ends, report)
     compare_purge(connection, report)
     _compare_rows_of_no_load(connection, report)
 
@@ -64,11 +66,12 @@ def with_receipts_or_rows(connection: ClientConnection) -> QuerySet[SourceFile]:
 
 
 def _with_receipts_or_published(connection: ClientConnection) -> QuerySet[Delivery]:
+    """Scope by scope."""
     received = Exists(Receipt.objects.filter(delivery=OuterRef("pk")))
     deliveries = Delivery.objects.filter(
         Q(published_at__isnull=False) | received, scope__export__connection=connection
     )
-    return deliveries.select_related("scope__export").order_by("pk")
+    return deliveries.select_related("scope__export").order_by("scope", "pk")
 
 
 def _compare_rows_of_no_load(connection: ClientConnection, report: Report) -> None:
@@ -104,35 +107,16 @@ def _compare_link(before: Head, receipt: Receipt, report: Report) -> None:
         report.expect("receipt", f"{name} of receipt {number}", body.get(name), value)
 
 
-def _compare_delivery(delivery: Delivery, report: Report) -> None:
+def _compare_delivery(delivery: Delivery, ends: Ends, report: Report) -> None:
     receipt = delivery.receipts.order_by("-sequence").first()
     if receipt is None:
         report.differs("no_receipt", f"Delivery {delivery.pk} was published but has no receipt.")
         return
     expect_facts(receipt, delivery_facts(delivery), report)
-    _compare_validity(receipt, delivery, report)
+    compare_validity(receipt, delivery, ends, report)
     try:
         received = sorted(file["id"] for file in body_of(receipt).get("files", []))
     except (KeyError, TypeError):  # none of KCX's texts
         received = []
     held = sorted(delivery.files.values_list("pk", flat=True))
     report.expect("registry", f"Files of delivery {delivery.pk}", received, held)
-
-
-def _compare_validity(receipt: Receipt, delivery: Delivery, report: Report) -> None:
-    """Current until the next is published, of its scope or of a key's whole billing period, or a purge."""
-    scope = delivery.scope
-    ends = Q(delivery__scope=scope)
-    if scope.key:
-        period = {"export": scope.export_id, "billing_period_start": scope.billing_period_start, "key": ""}
-        ends |= Q(**{f"delivery__scope__{name}": value for name, value in period.items()})
-    later = Receipt.objects.filter(connection=receipt.connection_id, sequence__gt=receipt.sequence)
-    after = later.filter(ends & Q(kind="DELIVERY") | Q(kind="PURGE")).order_by("sequence").first()
-    status = Delivery.Status.SUPERSEDED if after else Delivery.Status.CURRENT
-    until = None
-    if after:
-        until = after.delivery.published_at if after.delivery else body_of(after).get("purged_at")
-    expected = as_written({"status": status.value, "superseded_at": until})
-    found = as_written({"status": delivery.status, "superseded_at": delivery.superseded_at})
-    for name, value in expected.items():
-        report.expect("registry", f"{name} of delivery {delivery.pk}", value, found[name])

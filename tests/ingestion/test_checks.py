@@ -112,6 +112,15 @@ def test_a_server_that_would_keep_the_session_of_a_host_that_is_gone_is_told(
 
 
 @pytest.mark.django_db
+def test_a_server_that_lets_sessions_wait_for_locks_without_end_is_told() -> None:
+    # As behind a pooler that is told to drop the options with which KCX opens its sessions.
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0")
+    (told,) = checks.loads_are_not_cut_short(databases=["default"])
+    assert (told.id, told.msg) == ("kcx.E006", "lock_timeout is 0: locks are waited for without end.")
+
+
+@pytest.mark.django_db
 def test_a_load_may_be_idle_as_long_as_it_waits_for_aws(settings: Any) -> None:
     settings.KCX_AWS_SECONDS = 1000
     checks.prepare_for_load()
