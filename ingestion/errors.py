@@ -124,6 +124,15 @@ class ObjectGone(TransientError):
     next_action = "None: the next discovery settles it."
 
 
+class DeliveryNotLoaded(IngestionError):
+    """A delivery that a person asked for: none that was left out, or something stands against it."""
+
+    code = "delivery_not_loaded"
+    next_action = (
+        "None where a discovery settles it; otherwise see to what the sentence names, then ask again."
+    )
+
+
 class DatabaseUnavailable(TransientError):
     """PostgreSQL refused or dropped the connection, or was stopped."""
 

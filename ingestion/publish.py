@@ -17,6 +17,7 @@ Status = Delivery.Status
 Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
 LIVE = [*OPEN, Status.CURRENT]
+OVERTAKEN = "Overtaken by a newer delivery before it was complete."
 IN_ORDER = ("delivered_at", "snapshot_id")
 NEW = Q(source_file__status=SourceFile.Status.NEW)
 FAILED = Q(source_file__status=SourceFile.Status.FAILED)
@@ -101,7 +102,7 @@ def overtake(newest: Delivery) -> None:
     """Older open deliveries of the same scope, which is locked, end superseded and unpublished."""
     for older in Delivery.objects.filter(scope=newest.scope_id, status__in=OPEN):
         if _order(older) < _order(newest):
-            _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
+            _supersede(older, _clock(), OVERTAKEN)
 
 
 def _locked_scope(delivery_id: int) -> DeliveryScope:
