@@ -17,6 +17,7 @@ from ingestion.deliveries.entering import (
     want_files,
 )
 from ingestion.deliveries.manifest_objects import Bucket, ListedManifest
+from ingestion.deliveries.older import OlderDeliveries
 from ingestion.deliveries.unread import Unread
 from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone, TransientError
 from ingestion.layouts.errors import BadManifest
@@ -62,6 +63,8 @@ class ManifestDeliveries:
         for listed in manifests:
             if listed.facts.scope is Scope.SNAPSHOT:
                 self._observe_snapshot(listed, self._new_files.exports.of(listed.facts))
+        if self._history:
+            OlderDeliveries(self._new_files, self._bucket).want_history(manifests, self._unread)
         self._unread.settle(partial(self._enter_unread, UNREAD))
 
     def _observe(self, listed: ListedManifest, export: Export) -> None:

@@ -1,4 +1,4 @@
-"""An older delivery that was left out is loaded when it is asked for; no other is."""
+"""An older delivery that was left out is loaded when it is asked for, or all history is; no other is."""
 
 from datetime import timedelta
 
@@ -8,10 +8,12 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from ingestion.decisions import decide
-from ingestion.models import Delivery, DeliveryFile, Export, SourceFile, StaffAction
+from ingestion.deliveries import older
+from ingestion.models import ClientConnection, Delivery, DeliveryFile, Export, SourceFile, StaffAction
 from kcx.simulated_aws.deliveries import BillingService
 from kcx.simulated_aws.exports import ExportSpec, Family, Mode
 from tests.builders import ClientUnderTest
+from tests.faulty_s3 import FaultyAws
 from tests.ingestion.deliveries.test_by_manifest import (
     ATHENA,
     CREATE_NEW,
@@ -22,6 +24,7 @@ from tests.ingestion.deliveries.test_by_manifest import (
     part,
     shown,
 )
+from tests.refusing_s3 import refusing
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -62,6 +65,10 @@ def several(client: ClientUnderTest, count: int = 3) -> BillingService:
         service.deliver(CREATE_NEW, MARCH, [part(str(hour))], at=NOON + timedelta(hours=hour))
     client.ingest()
     return service
+
+
+def with_history(client: ClientUnderTest) -> None:
+    ClientConnection.objects.filter(pk=client.connection.pk).update(load_history=True)
 
 
 def test_an_older_delivery_is_loaded_when_it_is_asked_for_and_is_never_current(
@@ -131,3 +138,84 @@ def test_a_delivery_without_a_manifest_is_not_loaded_by_asking_for_it(
     client_under_test.account.put_object("exports/a.csv.gz", part("1"))
     client_under_test.discover()
     assert "It has no manifest" in refusal(Delivery.objects.get())
+
+
+def test_history_that_is_asked_for_later_loads_what_was_left_out_and_reads_each_manifest_once(
+    client_under_test: ClientUnderTest, wire: FaultyAws
+) -> None:
+    several(client_under_test)
+    with_history(client_under_test)
+    client_under_test.ingest()
+    assert set(SourceFile.objects.values_list("status", flat=True)) == {"INGESTED"}
+    assert deliveries() == [("SUPERSEDED", WANTED), ("SUPERSEDED", WANTED), ("CURRENT", "")]
+    assert (all_rows(), shown(client_under_test)) == (3, ["2"])
+    asked = len(wire.asked("GetObject")), len(wire.asked("ListObjectsV2"))
+    client_under_test.discover()
+    assert (len(wire.asked("GetObject")), len(wire.asked("ListObjectsV2"))) == (asked[0], asked[1] + 1)
+
+
+def test_history_takes_up_what_was_overtaken_before_it_was_complete(
+    client_under_test: ClientUnderTest,
+) -> None:
+    service = BillingService(client_under_test.account)
+    for hour in range(2):
+        service.deliver(CREATE_NEW, MARCH, [part(str(hour))], at=NOON + timedelta(hours=hour))
+        client_under_test.discover()
+    client_under_test.load_all()
+    assert all_rows() == 1
+    with_history(client_under_test)
+    client_under_test.ingest()
+    assert (all_rows(), shown(client_under_test)) == (2, ["1"])
+
+
+def test_a_discovery_takes_up_so_many_older_deliveries_the_newest_first(
+    client_under_test: ClientUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several(client_under_test, 4)
+    with_history(client_under_test)
+    monkeypatch.setattr(older, "MOST_AT_ONCE", 2)
+    client_under_test.discover()
+    left_out, taken_up = (SourceFile.objects.filter(status=status) for status in ("SKIPPED", "NEW"))
+    assert [left_out.count(), taken_up.count()] == [1, 2]
+    assert left_out.get().last_modified < min(taken_up.values_list("last_modified", flat=True))
+    client_under_test.ingest()
+    assert all_rows() == 4
+
+
+def test_history_says_once_what_of_it_cannot_be_loaded(client_under_test: ClientUnderTest) -> None:
+    several(client_under_test)
+    of_first = SourceFile.objects.earliest("last_modified").key
+    manifests = [key for key in client_under_test.account.list_keys() if key.endswith("Manifest.json")]
+    client_under_test.account.delete_object(of_first)
+    second = SourceFile.objects.filter(status="SKIPPED").latest("last_modified").key
+    of_second = next(key for key in manifests if key.startswith(second.rpartition("/")[0]))
+    client_under_test.account.set_storage_class(of_second, "GLACIER")
+    with_history(client_under_test)
+    client_under_test.ingest()
+    (_, missing), (_, archived), current = deliveries()
+    assert missing == f"{LEFT_OUT}, and it cannot be loaded: 1 of 1 listed files are missing: {of_first}"
+    assert archived.startswith(f"{LEFT_OUT}, and it cannot be loaded: {of_second} is in the storage class")
+    assert current == ("CURRENT", "")
+    assert all_rows() == 1
+
+
+def test_history_that_is_refused_is_taken_up_by_the_next_discovery(
+    client_under_test: ClientUnderTest,
+) -> None:
+    several(client_under_test, 2)
+    of_first = SourceFile.objects.earliest("last_modified").key.rpartition("/")[0]
+    manifest = f"{of_first}/r-Manifest.json"
+    with_history(client_under_test)
+    with refusing({manifest: ("AccessDenied", "Access Denied")}):
+        assert client_under_test.discover().outcome == "SUCCEEDED"
+    assert deliveries()[0] == ("SUPERSEDED", f"{LEFT_OUT}: not loaded.")
+    client_under_test.ingest()
+    assert all_rows() == 2
+
+
+def test_history_of_an_export_that_is_not_loaded_is_left_out(client_under_test: ClientUnderTest) -> None:
+    several(client_under_test)
+    decide(Export.objects.get(), Export.Decision.IGNORE, "somebody")
+    with_history(client_under_test)
+    client_under_test.ingest()
+    assert all_rows() == 1
