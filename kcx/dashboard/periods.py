@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection
-from django.db.models import Count, Min, Q
+from django.db.models import Case, Count, Min, Q, Value, When
 
-from ingestion.models import Delivery
+from ingestion.layouts.keys import KeyLayout
+from ingestion.models import Delivery, DeliveryFile
 from ingestion.publish import LIVE
 
 # Of each file: is it held by a delivery that counts (NULL: by none at all)?
@@ -25,6 +26,11 @@ LATERAL (SELECT coalesce(live, f.status <> 'SKIPPED') AS counts) c
 WHERE f.export_id = ANY(%(exports)s) GROUP BY 1, 2
 """
 Key = tuple[int, date | None]
+# The kinds of files that AWS writes an export in: it writes all of a period in one.
+FORMAT = Case(
+    *(When(source_file__key__endswith=ending, then=Value(ending)) for ending in (".parquet", ".gz", ".zip")),
+    default=Value(""),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class Found:
 
     `registered` counts every file version, superseded and skipped ones too; `files`, and of these `new` and
     `failed`, those of deliveries that are current or open, and those that wait for one. `published` counts
-    deliveries that were ever current. `by_key`: files come without manifests.
+    deliveries that were ever current. `by_key`: files come without manifests; `formats` counts the formats of
+    those that are current in an AWS layout and have rows.
     """
 
     registered: int = 0
@@ -44,13 +51,14 @@ class Found:
     open: int = 0
     published: int = 0
     by_key: bool = False
+    formats: int = 0
 
 
 def found_of(exports: list[int]) -> dict[Key, Found]:
     """Of the exports with these ids, by export and period; None is what belongs to no period."""
-    held, delivered = _files(exports), _deliveries(exports)
+    held, delivered, formats = _files(exports), _deliveries(exports), _formats(exports)
     return {
-        key: Found(*held.get(key, (0, 0, 0, 0)), *delivered.get(key, (0, 0, 0, False)))
+        key: Found(*held.get(key, (0, 0, 0, 0)), *delivered.get(key, (0, 0, 0, False)), formats.get(key, 0))
         for key in held.keys() | delivered.keys()
     }
 
@@ -80,3 +88,18 @@ def _deliveries(exports: list[int]) -> dict[Key, tuple[int, int, int, bool]]:
         (export, period): (current, still_open, published, bool(key))
         for export, period, current, still_open, published, key in counted
     }
+
+
+def _formats(exports: list[int]) -> dict[Key, int]:
+    export, period = "delivery__scope__export", "delivery__scope__billing_period_start"
+    by_key = (
+        DeliveryFile.objects.filter(
+            **{f"{export}__in": exports},
+            delivery__status=Delivery.Status.CURRENT,
+            source_file__row_count__gt=0,
+        )
+        .exclude(delivery__scope__key="")
+        .exclude(**{f"{export}__key_layout": KeyLayout.GENERIC})
+    )
+    counted = by_key.order_by().values_list(export, period).annotate(formats=Count(FORMAT, distinct=True))
+    return {(export_id, start): formats for export_id, start, formats in counted}
