@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from ingestion.access.enabling import enable
+from ingestion.deliveries.undecided import tell_undecided
 from ingestion.models import ClientConnection, Export
 from ingestion.queueing import request_discovery
 from ingestion.staff_actions import record
@@ -18,10 +19,11 @@ ACTIONS = {
 
 @transaction.atomic
 def decide(export: Export, decision: Export.Decision, person: str) -> None:
-    """Say whether an export is loaded. What is loaded of it already stays."""
+    """Say whether an export is loaded; its pending deliveries tell. What is loaded of it already stays."""
     locked = Export.objects.select_for_update(no_key=True).get(pk=export.pk)
     before, locked.decision = locked.decision, decision
     locked.save(update_fields=["decision"])
+    tell_undecided(Export.objects.filter(pk=export.pk))
     export.decision = decision
     detail = {"export": export.name, "before": before}
     record(person, ACTIONS[decision], connection=export.connection, detail=detail)

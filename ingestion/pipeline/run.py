@@ -19,6 +19,7 @@ from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_check import ManifestCheck
 from ingestion.deliveries.manifest_objects import Bucket
 from ingestion.deliveries.older import OlderDeliveries, refuse_unless_left_out
+from ingestion.deliveries.undecided import tell_undecided
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.export_views import refresh_of_file
 from ingestion.layouts.families import Family, family_of
@@ -131,6 +132,7 @@ def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, ne
             ManifestDeliveries(new_files, Bucket(s3, access)).observe()
         look_again(s3, client_connection, access)
     observe_folders(client_connection)
+    tell_undecided(client_connection.exports.all())
 
 
 def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:
