@@ -128,9 +128,7 @@ class DeliveryNotLoaded(IngestionError):
     """A delivery that a person asked for: none that was left out, or something stands against it."""
 
     code = "delivery_not_loaded"
-    next_action = (
-        "None where a discovery settles it; otherwise see to what the sentence names, then ask again."
-    )
+    next_action = "See to what the sentence names, if anything has to be done, then ask again."
 
 
 class DatabaseUnavailable(TransientError):

@@ -58,11 +58,13 @@ class ManifestDeliveries:
         Raises, once every manifest was tried, what stood in the way of some and passes by itself.
         """
         manifests = self._new_files.manifests
-        for listed in _newest_per_period(manifests):
+        current = _newest_per_period(manifests)
+        for listed in current.values():
             self._observe(listed, self._new_files.exports.of(listed.facts))
         for listed in manifests:
             if listed.facts.scope is Scope.SNAPSHOT:
-                self._observe_snapshot(listed, self._new_files.exports.of(listed.facts))
+                export = self._new_files.exports.of(listed.facts)
+                self._observe_snapshot(listed, export, current.get(_period(listed)))
         if self._history:
             OlderDeliveries(self._new_files, self._bucket).want_history(manifests, self._unread)
         self._unread.settle(partial(self._enter_unread, UNREAD))
@@ -90,13 +92,17 @@ class ManifestDeliveries:
             self._unread.note(listed, export, error)
         return None
 
-    def _observe_snapshot(self, listed: ListedManifest, export: Export) -> None:
+    def _observe_snapshot(
+        self, listed: ListedManifest, export: Export, current: ListedManifest | None
+    ) -> None:
         """A delivery of its own where all history is loaded; else a note that it was there."""
         facts = listed.facts
         if (export.pk, facts.period_start, facts.snapshot_id) in self._snapshots:
             return
         if self._history:
-            self._observe(listed, export)
+            # No older: it was copied so, or is about to be the current one, which its manifest tells.
+            if current is None or listed.file.last_modified < current.file.last_modified:
+                self._observe(listed, export)
             return
         newer = Delivery.objects.filter(
             scope__export=export,
@@ -137,15 +143,19 @@ class ManifestDeliveries:
                     leave_out_older(delivery)
 
 
-def _newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:
+def _newest_per_period(manifests: list[ListedManifest]) -> dict[object, ListedManifest]:
     """The manifests that point to what is current; of Athena's two places the one written last."""
     newest: dict[object, ListedManifest] = {}
     for listed in manifests:
-        facts = listed.facts
-        if facts.scope is Scope.CURRENT:
-            period = (facts.root, facts.name, facts.key_layout, facts.period_start)
+        if listed.facts.scope is Scope.CURRENT:
+            period = _period(listed)
             newest[period] = max(newest.get(period, listed), listed, key=_written)
-    return list(newest.values())
+    return newest
+
+
+def _period(listed: ListedManifest) -> object:
+    facts = listed.facts
+    return facts.root, facts.name, facts.key_layout, facts.period_start
 
 
 def _written(listed: ListedManifest) -> tuple[object, ...]:

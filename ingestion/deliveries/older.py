@@ -44,6 +44,8 @@ def refuse_unless_left_out(delivery: Delivery) -> None:
     elif delivery.status != Delivery.Status.SUPERSEDED:
         status = f"It is {delivery.get_status_display().lower()}, and no older one that was left out."
         why = f"{status} {delivery.reason}".rstrip()
+    elif delivery.published_at:  # what was shown then is never added to
+        why = "It was current once: its files are loaded."
     elif export.decision != Export.Decision.LOAD:
         why = f"Its export {export.name} is not loaded ({export.get_decision_display()})."
     else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection
-from django.db.models import Case, Count, Min, Q, Value, When
+from django.db.models import Case, Count, Exists, Min, OuterRef, Q, Value, When
 
 from ingestion.layouts.keys import KeyLayout
 from ingestion.models import Delivery, DeliveryFile
@@ -26,9 +26,9 @@ LATERAL (SELECT coalesce(live, f.status <> 'SKIPPED') AS counts) c
 WHERE f.export_id = ANY(%(exports)s) GROUP BY 1, 2
 """
 Key = tuple[int, date | None]
-# The kinds of files that AWS writes an export in: it writes all of a period in one.
+# Of a delivery of one key. AWS writes all files of a period in one format.
 FORMAT = Case(
-    *(When(source_file__key__endswith=ending, then=Value(ending)) for ending in (".parquet", ".gz", ".zip")),
+    *(When(scope__key__endswith=ending, then=Value(ending)) for ending in (".parquet", ".gz", ".zip")),
     default=Value(""),
 )
 
@@ -40,7 +40,7 @@ class Found:
     `registered` counts every file version, superseded and skipped ones too; `files`, and of these `new` and
     `failed`, those of deliveries that are current or open, and those that wait for one. `published` counts
     deliveries that were ever current. `by_key`: files come without manifests; `formats` counts the formats of
-    those that are current in an AWS layout and have rows.
+    those of an AWS layout that are current and have rows.
     """
 
     registered: int = 0
@@ -50,15 +50,15 @@ class Found:
     current: int = 0
     open: int = 0
     published: int = 0
-    by_key: bool = False
     formats: int = 0
+    by_key: bool = False
 
 
 def found_of(exports: list[int]) -> dict[Key, Found]:
     """Of the exports with these ids, by export and period; None is what belongs to no period."""
-    held, delivered, formats = _files(exports), _deliveries(exports), _formats(exports)
+    held, delivered = _files(exports), _deliveries(exports)
     return {
-        key: Found(*held.get(key, (0, 0, 0, 0)), *delivered.get(key, (0, 0, 0, False)), formats.get(key, 0))
+        key: Found(*(held.get(key, (0, 0, 0, 0)) + delivered.get(key, (0, 0, 0, 0, False))))
         for key in held.keys() | delivered.keys()
     }
 
@@ -71,8 +71,10 @@ def _files(exports: list[int]) -> dict[Key, tuple[int, int, int, int]]:
         return {(export, period): (*numbers,) for export, period, *numbers in cursor.fetchall()}
 
 
-def _deliveries(exports: list[int]) -> dict[Key, tuple[int, int, int, bool]]:
+def _deliveries(exports: list[int]) -> dict[Key, tuple[int, int, int, int, bool]]:
     status = Delivery.Status
+    of_a_key = Q(status=status.CURRENT) & ~Q(scope__key="") & ~Q(scope__export__key_layout=KeyLayout.GENERIC)
+    has_rows = Q(Exists(DeliveryFile.objects.filter(delivery=OuterRef("pk"), source_file__row_count__gt=0)))
     counted = (
         Delivery.objects.filter(scope__export__in=exports)
         .order_by()
@@ -81,25 +83,11 @@ def _deliveries(exports: list[int]) -> dict[Key, tuple[int, int, int, bool]]:
             current=Count("pk", filter=Q(status=status.CURRENT)),
             open=Count("pk", filter=Q(status__in=[status.PENDING, status.INCOMPLETE])),
             published=Count("pk", filter=Q(published_at__isnull=False)),
+            formats=Count(FORMAT, distinct=True, filter=of_a_key & has_rows),
             key=Min("scope__key"),
         )
     )
     return {
-        (export, period): (current, still_open, published, bool(key))
-        for export, period, current, still_open, published, key in counted
+        (export, period): (current, still_open, published, formats, bool(key))
+        for export, period, current, still_open, published, formats, key in counted
     }
-
-
-def _formats(exports: list[int]) -> dict[Key, int]:
-    export, period = "delivery__scope__export", "delivery__scope__billing_period_start"
-    by_key = (
-        DeliveryFile.objects.filter(
-            **{f"{export}__in": exports},
-            delivery__status=Delivery.Status.CURRENT,
-            source_file__row_count__gt=0,
-        )
-        .exclude(delivery__scope__key="")
-        .exclude(**{f"{export}__key_layout": KeyLayout.GENERIC})
-    )
-    counted = by_key.order_by().values_list(export, period).annotate(formats=Count(FORMAT, distinct=True))
-    return {(export_id, start): formats for export_id, start, formats in counted}

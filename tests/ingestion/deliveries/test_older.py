@@ -111,7 +111,7 @@ def test_an_older_delivery_is_refused_while_athena_says_that_aws_writes(
 ) -> None:
     service = BillingService(client_under_test.account)
     service.deliver(ATHENA, MARCH, [part("1")], at=NOON)
-    client_under_test.ingest()
+    client_under_test.discover()
     Delivery.objects.update(status="SUPERSEDED", superseded_at=NOON + timedelta(days=999))
     service.write_data(ATHENA, MARCH.replace(month=4), [part("2")], at=NOON + timedelta(hours=1))
     assert "Athena's status file says UPDATING" in refusal(Delivery.objects.get())
@@ -219,3 +219,28 @@ def test_history_of_an_export_that_is_not_loaded_is_left_out(client_under_test: 
     with_history(client_under_test)
     client_under_test.ingest()
     assert all_rows() == 1
+
+
+def test_what_was_current_once_is_not_loaded_by_asking_for_it(client_under_test: ClientUnderTest) -> None:
+    service, account = BillingService(client_under_test.account), client_under_test.account
+    first = service.deliver(CREATE_NEW, MARCH, [part("1")], at=NOON)
+    account.delete_object(first.manifest_keys[-1])
+    with_history(client_under_test)
+    client_under_test.ingest()
+    service.deliver(CREATE_NEW, MARCH, [part("2")], at=NOON + timedelta(hours=8))
+    client_under_test.ingest()
+    published = Delivery.objects.earliest("delivered_at")
+    account.put_object(first.data_keys[0], part("1", "1"), at=NOON)  # copied anew, in other parts
+    assert "It was current once: its files are loaded." in refusal(published)
+
+
+def test_history_that_was_copied_after_the_current_manifest_is_never_current(
+    client_under_test: ClientUnderTest,
+) -> None:
+    service, account = BillingService(client_under_test.account), client_under_test.account
+    first = service.deliver(CREATE_NEW, MARCH, [part("1")], at=NOON)
+    service.deliver(CREATE_NEW, MARCH, [part("2")], at=NOON + timedelta(hours=8))
+    account.set_last_modified(first.manifest_keys[0], NOON + timedelta(days=80))
+    with_history(client_under_test)
+    client_under_test.ingest()
+    assert shown(client_under_test) == ["2"]
