@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from ingestion.access.enabling import enable
+from ingestion.deliveries.undecided import tell_undecided
 from ingestion.models import ClientConnection, Export
 from ingestion.overlaps import overlap_of
 from ingestion.queueing import request_discovery
@@ -19,7 +20,7 @@ ACTIONS = {
 
 @transaction.atomic
 def decide(export: Export, decision: Export.Decision, person: str) -> None:
-    """Say whether an export is loaded. What is loaded of it already stays.
+    """Say whether an export is loaded; its pending deliveries tell. What is loaded of it already stays.
 
     Of one that is loaded though another holds the same lines, it is noted: no discovery overrules that.
     """
@@ -28,6 +29,7 @@ def decide(export: Export, decision: Export.Decision, person: str) -> None:
     if decision == Export.Decision.LOAD:
         locked.overlaps = locked.overlaps or overlap_of(locked)
     locked.save(update_fields=["decision", "overlaps"])
+    tell_undecided(Export.objects.filter(pk=export.pk))
     export.decision, export.overlaps = decision, locked.overlaps
     detail = {"export": export.name, "before": before}
     record(person, ACTIONS[decision], connection=export.connection, detail=detail)

@@ -124,6 +124,13 @@ class ObjectGone(TransientError):
     next_action = "None: the next discovery settles it."
 
 
+class DeliveryNotLoaded(IngestionError):
+    """A delivery that a person asked for: none that was left out, or something stands against it."""
+
+    code = "delivery_not_loaded"
+    next_action = "See to what the sentence names, if anything has to be done, then ask again."
+
+
 class DatabaseUnavailable(TransientError):
     """PostgreSQL refused or dropped the connection, or was stopped."""
 

@@ -20,6 +20,7 @@ T = TypeVar("T")
 Check = Callable[[Delivery], bool]
 OPEN = [Status.PENDING, Status.INCOMPLETE]
 LIVE = [*OPEN, Status.CURRENT]
+OVERTAKEN = "Overtaken by a newer delivery before it was complete."
 IN_ORDER = ("delivered_at", "snapshot_id")
 
 
@@ -109,7 +110,7 @@ def overtake(newest: Delivery) -> None:
     """Older open deliveries of the same scope, which is locked, end superseded and unpublished."""
     for older in Delivery.objects.filter(scope=newest.scope_id, status__in=OPEN):
         if order(older) < order(newest):
-            _supersede(older, _clock(), "Overtaken by a newer delivery before it was complete.")
+            _supersede(older, _clock(), OVERTAKEN)
 
 
 def _one_by_one(ones: Iterable[T], work: Callable[[T], bool], wrong: list[Exception]) -> list[T]:

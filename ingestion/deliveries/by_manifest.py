@@ -1,44 +1,32 @@
 """Deliveries as AWS's manifests list them: each version of a manifest is read once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from django.db import transaction
 
+from ingestion.deliveries.against import why_incomplete
+from ingestion.deliveries.contents import Contents, read_contents, stored_contents
 from ingestion.deliveries.entering import (
     UNREAD,
     enter,
     hold_back,
     leave_out_older,
-    link,
     never_load,
     overtake_older,
+    want_files,
 )
-from ingestion.deliveries.manifest_objects import BEING_DELIVERED, Bucket, ListedManifest, newest_per_period
+from ingestion.deliveries.manifest_objects import Bucket, ListedManifest, newest_per_period, period_of
+from ingestion.deliveries.older import OlderDeliveries
 from ingestion.deliveries.unread import Unread
 from ingestion.errors import AccessError, ArchivedObject, ObjectChanged, ObjectGone, TransientError
-from ingestion.exports import learn
 from ingestion.layouts.errors import BadManifest
-from ingestion.layouts.keys import Mode, Scope, classify
+from ingestion.layouts.keys import Scope
 from ingestion.models import Delivery, Export
 from ingestion.overlaps import NewPeriods
 from ingestion.pipeline.identify_new import NewFiles
-from ingestion.pipeline.list_files import RemoteFile
-from ingestion.pipeline.update_registry import want
 
-Present = Mapping[str, RemoteFile]
 Version = tuple[str, str, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What a manifest says of its delivery."""
-
-    snapshot_id: str
-    keys: tuple[str, ...]
-    columns: tuple[str, ...]
 
 
 class ManifestDeliveries:
@@ -75,27 +63,15 @@ class ManifestDeliveries:
         Raises, once every manifest was tried, what stood in the way of some and passes by itself.
         """
         manifests, export_of = self._new_files.manifests, self._new_files.exports.of
-        for listed in sorted(newest_per_period(manifests), key=lambda one: export_of(one.facts).pk):
+        current = newest_per_period(manifests)
+        for listed in sorted(current.values(), key=lambda one: export_of(one.facts).pk):
             self._observe(listed, export_of(listed.facts))
         for listed in manifests:
             if listed.facts.scope is Scope.SNAPSHOT:
-                self._observe_snapshot(listed, export_of(listed.facts))
+                self._observe_snapshot(listed, export_of(listed.facts), current.get(period_of(listed)))
+        if self._history:
+            OlderDeliveries(self._new_files, self._bucket).want_history(manifests, self._unread)
         self._unread.settle(partial(self._enter_unread, UNREAD))
-
-    def want_older(self, delivery: Delivery) -> None:
-        """Want the files of a delivery that was left out when it was found; its status stays.
-
-        Raises ObjectGone where this version of its manifest is no longer in the bucket.
-        """
-        file = self._bucket.files((delivery.manifest_key,)).get(delivery.manifest_key)
-        if file is None or file.etag != delivery.manifest_etag:
-            raise ObjectGone(f"{delivery.manifest_key} is no longer what this delivery was read from.")
-        contents = self._read(ListedManifest(file, classify(file.key)), delivery.scope.export)
-        present = self._bucket.files(contents.keys)
-        with transaction.atomic():
-            told = {"listed_keys": list(contents.keys), "manifest_columns": list(contents.columns)}
-            Delivery.objects.filter(pk=delivery.pk).update(**told)
-            self._want(delivery, present)
 
     def _observe(self, listed: ListedManifest, export: Export) -> None:
         if export.decision == Export.Decision.IGNORE or not (contents := self._contents(listed, export)):
@@ -105,13 +81,11 @@ class ManifestDeliveries:
         except TransientError as error:
             self._unread.note_passing(error)
 
-    def _contents(self, listed: ListedManifest, export: Export) -> _Contents | None:
+    def _contents(self, listed: ListedManifest, export: Export) -> Contents | None:
         """None where the delivery is settled, or its manifest cannot be read."""
         version = (listed.file.key, listed.file.etag, listed.file.last_modified)
         if version in self._to_look_at_again:
-            delivery = Delivery.objects.get(pk=self._to_look_at_again[version])
-            lists = (delivery.listed_keys, delivery.manifest_columns)
-            return _Contents(delivery.snapshot_id, *(tuple(one or ()) for one in lists))
+            return stored_contents(Delivery.objects.get(pk=self._to_look_at_again[version]))
         try:
             return None if version in self._known else self._read(listed, export)
         except (ObjectChanged, ObjectGone):
@@ -122,13 +96,17 @@ class ManifestDeliveries:
             self._unread.note(listed, export, error)
         return None
 
-    def _observe_snapshot(self, listed: ListedManifest, export: Export) -> None:
+    def _observe_snapshot(
+        self, listed: ListedManifest, export: Export, current: ListedManifest | None
+    ) -> None:
         """A delivery of its own where all history is loaded; else a note that it was there."""
         facts = listed.facts
         if (export.pk, facts.period_start, facts.snapshot_id) in self._snapshots:
             return
         if self._history:
-            self._observe(listed, export)
+            # No older: it was copied so, or is about to be the current one, which its manifest tells.
+            if current is None or listed.file.last_modified < current.file.last_modified:
+                self._observe(listed, export)
             return
         newer = Delivery.objects.filter(
             scope__export=export,
@@ -139,12 +117,10 @@ class ManifestDeliveries:
             with transaction.atomic():
                 never_load(enter(listed, export, str(facts.snapshot_id), None))
 
-    def _read(self, listed: ListedManifest, export: Export) -> _Contents:
-        manifest = self._bucket.manifest(listed)
+    def _read(self, listed: ListedManifest, export: Export) -> Contents:
+        contents = read_contents(self._bucket, listed, export)
         self._unread.others_read = True
-        learn(export, manifest, listed.file.last_modified)
-        columns = tuple(column.name for column in manifest.columns)
-        return _Contents(manifest.snapshot_id, manifest.data_keys, columns)
+        return contents
 
     def _enter_unread(self, snapshot_id: str, listed: ListedManifest, export: Export, reason: str) -> None:
         with transaction.atomic():
@@ -152,10 +128,11 @@ class ManifestDeliveries:
             overtake_older(delivery)
             hold_back(delivery, reason)
 
-    def _settle(self, listed: ListedManifest, export: Export, contents: _Contents) -> None:
+    def _settle(self, listed: ListedManifest, export: Export, contents: Contents) -> None:
         """Compare with the bucket as it is now, link the files, want them, leave out older ones."""
         present = self._bucket.files(contents.keys)
-        against = self._against(listed, contents.keys, present)
+        status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
+        against = why_incomplete(self._bucket, listed, contents.keys, present, status)
         with transaction.atomic():
             self._new_periods.compare(export, listed.facts.period_start)
             delivery = enter(listed, export, contents.snapshot_id, contents.keys, contents.columns)
@@ -166,24 +143,7 @@ class ManifestDeliveries:
             elif against:
                 hold_back(delivery, against)
             else:
-                self._want(delivery, present)
+                want_files(delivery, present, self._new_files)
                 if not self._history:
                     leave_out_older(delivery)
         self._new_periods.note_entered(export, listed.facts.period_start)
-
-    def _want(self, delivery: Delivery, present: Present) -> None:
-        files = self._new_files.register(list(present.values()))
-        link(delivery, present, files)
-        readable = [file for file in present.values() if not file.is_archived]
-        want(files[file.key, file.etag].pk for file in readable)
-
-    def _against(self, listed: ListedManifest, keys: tuple[str, ...], present: Present) -> str:
-        """Why this delivery is incomplete as the bucket stands now; '' where it is not."""
-        missing = [key for key in keys if key not in present]
-        if missing:
-            return f"{len(missing)} of {len(keys)} listed files are missing: {missing[0]}"
-        newer = [key for key in keys if present[key].last_modified > listed.file.last_modified]
-        if newer:
-            return f"Data newer than its manifest, {BEING_DELIVERED}: {newer[0]}"
-        status = self._new_files.athena_status.get((listed.facts.root, listed.facts.name))
-        return self._bucket.why_updating(status) if listed.facts.mode is Mode.ATHENA and status else ""

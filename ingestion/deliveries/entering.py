@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from ingestion.deliveries.manifest_objects import ListedManifest
 from ingestion.models import Delivery, DeliveryFile, DeliveryScope, Export, SourceFile
+from ingestion.pipeline.identify_new import NewFiles
 from ingestion.pipeline.list_files import RemoteFile
-from ingestion.pipeline.update_registry import skip_older
+from ingestion.pipeline.update_registry import skip_older, want
 from ingestion.publish import LIVE, OPEN, overtake
 from ingestion.unsettled import order
 
@@ -92,6 +93,13 @@ def link(
         for key, file in present.items()
     ]
     DeliveryFile.objects.bulk_create(held, ignore_conflicts=True)
+
+
+def want_files(delivery: Delivery, present: Mapping[str, RemoteFile], new_files: NewFiles) -> None:
+    """Link the files, as they were listed just now; those that can be read are wanted. In a transaction."""
+    files = new_files.register(list(present.values()))
+    link(delivery, present, files)
+    want(files[file.key, file.etag].pk for file in present.values() if not file.is_archived)
 
 
 def leave_out_older(delivery: Delivery) -> None:

@@ -128,15 +128,20 @@ def _common_start(first: str, last: str) -> str:
     return "".join(character for character, _ in same)
 
 
-def newest_per_period(manifests: list[ListedManifest]) -> list[ListedManifest]:
-    """The manifests that point to what is current; of Athena's two places the one written last."""
+def newest_per_period(manifests: list[ListedManifest]) -> dict[object, ListedManifest]:
+    """By `period_of`, those that point to what is current; of Athena's two places the one written last."""
     newest: dict[object, ListedManifest] = {}
     for listed in manifests:
-        facts = listed.facts
-        if facts.scope is Scope.CURRENT:
-            period = (facts.root, facts.name, facts.key_layout, facts.period_start)
+        if listed.facts.scope is Scope.CURRENT:
+            period = period_of(listed)
             newest[period] = max(newest.get(period, listed), listed, key=_written)
-    return list(newest.values())
+    return newest
+
+
+def period_of(listed: ListedManifest) -> object:
+    """The export's billing period that the manifest is of."""
+    facts = listed.facts
+    return facts.root, facts.name, facts.key_layout, facts.period_start
 
 
 def _written(listed: ListedManifest) -> tuple[object, ...]:

@@ -37,6 +37,11 @@ def dbr(segments: Sequence[str]) -> KeyFacts | None:
     )
 
 
+def status_key(facts: KeyFacts) -> str:
+    """Where AWS keeps the Athena status file of the report that a key belongs to."""
+    return f"{facts.root}{facts.name}/{STATUS_FOLDER}/{STATUS_FOLDER}.parquet"
+
+
 def _status(segments: Sequence[str]) -> KeyFacts | None:
     places = [place for place, segment in enumerate(segments) if segment == STATUS_FOLDER]
     found = [facts for place in places if (facts := _report_before(segments[:place], Kind.STATUS))]

@@ -18,6 +18,8 @@ from ingestion.deliveries.by_folder import observe_folders
 from ingestion.deliveries.by_manifest import ManifestDeliveries
 from ingestion.deliveries.manifest_check import ManifestCheck
 from ingestion.deliveries.manifest_objects import Bucket
+from ingestion.deliveries.older import OlderDeliveries, refuse_unless_left_out
+from ingestion.deliveries.undecided import tell_undecided
 from ingestion.discovery_runs import begin_run, end_run, one_at_a_time
 from ingestion.export_views import refresh_of_file
 from ingestion.layouts.families import Family, family_of
@@ -100,14 +102,16 @@ def load(
 def want_older_delivery(delivery_id: int, actor: str) -> list[int]:
     """Make the files of a delivery that was left out loadable; answers those that wait. It stays superseded.
 
-    Raises ObjectGone where its manifest is no longer in the bucket, and what reading the bucket raises.
+    Raises DeliveryNotLoaded where it is another one, or something stands against it; ObjectGone where its
+    manifest is no longer in the bucket; and what reading the bucket raises. Then nothing is changed.
     """
     delivery = Delivery.objects.select_related("scope__export__connection").get(pk=delivery_id)
+    refuse_unless_left_out(delivery)
     client_connection = delivery.scope.export.connection
     access = access_of(client_connection)
     with recorded(client_connection.pk, f"o{delivery.pk}", actor, str(delivery)) as calls:
         bucket = Bucket(s3_client(access, calls), access)
-        ManifestDeliveries(NewFiles(client_connection), bucket).want_older(delivery)
+        OlderDeliveries(NewFiles(client_connection), bucket).want(delivery)
     return list(delivery.files.filter(status=SourceFile.Status.NEW).values_list("pk", flat=True))
 
 
@@ -128,6 +132,7 @@ def _register_listing(client_connection: ClientConnection, run: DiscoveryRun, ne
             ManifestDeliveries(new_files, Bucket(s3, access)).observe()
         look_again(s3, client_connection, access)
     observe_folders(client_connection)
+    tell_undecided(client_connection.exports.all())
 
 
 def _settle(file: SourceFile, attempt: LoadAttempt, progress: Progress) -> None:

@@ -120,6 +120,12 @@ def _judged(found: Found, *, wanted: bool) -> tuple[Coverage, str]:
         return Coverage.FAILED, f"{count_text(found.failed)} of {_files(found.files)}"
     if found.open or found.new or not found.published:
         return _unfinished(found)
+    return _published(found)
+
+
+def _published(found: Found) -> tuple[Coverage, str]:
+    if found.formats > 1:  # an export has one: what it had before is still shown beside it
+        return Coverage.PARTIAL, f"in {found.formats} formats"
     restated = found.published - found.current
     if restated > 0:
         return Coverage.RESTATED, "once" if restated == 1 else f"{count_text(restated)} times"

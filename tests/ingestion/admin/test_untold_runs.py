@@ -11,7 +11,7 @@ from django.urls import reverse
 from ingestion.models import AwsUse, LoadAttempt, SourceFile
 from tests.builders import ClientUnderTest, csv_gz
 from tests.faulty_s3 import FaultyAws, stall
-from tests.ingestion.registered import a_delivery, a_scope, an_export
+from tests.ingestion.registered import NOON, a_delivery, a_scope, an_export
 from tests.processes import python
 from tests.waiting import until
 
@@ -32,7 +32,7 @@ for work in (
     lambda: run_access_check({connection}, "x"),
     lambda: verify_file({loaded}, "x", against_s3=True),
     lambda: compare_row(SourceFile.objects.get(pk={loaded}), 1, "x"),
-    lambda: run.want_older_delivery({delivery}, "x"),
+    lambda: run.want_older_delivery({older}, "x"),
     run.publish_ready,
 ):
     Thread(target=work).start()
@@ -51,19 +51,22 @@ def page_of(client: ClientUnderTest, **query: str) -> str:
 
 
 def something_of_each(client: ClientUnderTest) -> dict[str, int]:
-    """A file that is loaded, one that waits, and a delivery that waits for its manifest to be looked at."""
+    """A file that is loaded, one that waits, and two deliveries whose manifests are to be looked at."""
     client.account.put_object(KEY, csv_gz("n\n1\n"))
     client.ingest()
     client.account.put_object("exports/b.csv.gz", csv_gz("n\n2\n"))
     client.discover()
     export = an_export(client.connection, root="exports/m/", has_manifests=True)
     manifest = {"manifest_key": "exports/m/Manifest.json", "manifest_etag": '"m"'}
-    delivery = a_delivery(a_scope(export), client.file(KEY), listed_keys=[KEY], **manifest)
+    scope = a_scope(export)
+    a_delivery(scope, client.file(KEY), listed_keys=[KEY], **manifest)
+    superseded = {"status": "SUPERSEDED", "superseded_at": NOON}
+    older = a_delivery(scope, client.file(KEY), minute=-1, listed_keys=[KEY], **superseded, **manifest)
     return {
         "connection": client.connection.pk,
         "loaded": client.file(KEY).pk,
         "waiting": client.file("exports/b.csv.gz").pk,
-        "delivery": delivery.pk,
+        "older": older.pk,
     }
 
 

@@ -1,6 +1,6 @@
 """Athena's status file tells when AWS is writing; one that tells nothing holds back its own export."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
@@ -66,5 +66,35 @@ def test_a_status_file_that_is_refused_or_archived_holds_its_export_back(
 def test_only_parquet_is_a_status_file(client_under_test: ClientUnderTest) -> None:
     BillingService(client_under_test.account).deliver(ATHENA, MARCH, [part("1")], at=NOON)
     client_under_test.account.put_object(ATHENA.status_key().replace(".parquet", ".txt"), b"notes", at=NOON)
+    client_under_test.ingest()
+    assert shown(client_under_test) == ["1"]
+
+
+def test_updating_holds_back_whichever_of_athenas_two_manifests_was_written_last(
+    client_under_test: ClientUnderTest,
+) -> None:
+    service, account = BillingService(client_under_test.account), client_under_test.account
+    delivered = service.deliver(ATHENA, MARCH, [part("1")], at=NOON)
+    account.set_last_modified(delivered.manifest_keys[-1], NOON + timedelta(seconds=2))
+    account.put_object(ATHENA.status_key(), parquet(pa.table({"status": ["UPDATING"]})), at=NOON)
+    client_under_test.ingest()
+    assert deliveries() == [("INCOMPLETE", "Athena's status file says UPDATING: AWS is delivering.")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ExportSpec("exports/", "r", Family.FOCUS_1_2, Mode.OVERWRITE, "csv.gz"),
+        ExportSpec("exports/", "r", Family.CUR_2_0, Mode.CREATE_NEW, "csv.gz"),
+        ExportSpec("exports/", "r", Family.LEGACY_CUR, Mode.CREATE_NEW, "csv.gz"),
+    ],
+    ids=lambda other: f"{other.family}-{other.mode}",
+)
+def test_updating_holds_back_no_other_export_of_the_same_root_and_name(
+    client_under_test: ClientUnderTest, other: ExportSpec
+) -> None:
+    BillingService(client_under_test.account).deliver(other, MARCH, [part("1")], at=NOON)
+    updating = parquet(pa.table({"status": ["UPDATING"]}))
+    client_under_test.account.put_object(ATHENA.status_key(), updating, at=NOON)
     client_under_test.ingest()
     assert shown(client_under_test) == ["1"]
