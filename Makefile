@@ -7,7 +7,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # Without its cache every start of Python compiles Django anew: it takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test check screenshots crash-test fuzz format lock bench clean
+.PHONY: help demo run worker test check style types screenshots crash-test fuzz format lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -38,14 +38,19 @@ worker: .venv/installed ## run the queue: discoveries, loads, retries
 test: .venv/installed .venv-dbt/installed ## run the tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-check: .venv/installed .venv-dbt/installed ## the one gate: format, lint, types, import contracts, migrations, deployment, tests
+check: .venv/installed ## the one gate: format, lint, types, import contracts, migrations, deployment, tests
+	$(MAKE) --jobs=3 style types .venv-dbt/installed
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+style: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.deployment_check
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+types: .venv/installed
+	$(BIN)/mypy
 
 screenshots: .venv/installed ## take the pictures of docs/images from the demo (Chromium needed; a minute and a half)
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -316,16 +315,6 @@ def test_parquet_is_equal_too(client_under_test: ClientUnderTest) -> None:
     assert verify(client_under_test, "--against-s3") == (0, set(), "")
     tamper("UPDATE billing_rawrow SET values[3] = '0.10' WHERE row_number = 1")
     assert "column 'd': '0.10' stored, '0.1' in the file" in verify(client_under_test, "--against-s3")[2]
-
-
-@pytest.mark.real
-def test_real_files_are_equal(client_under_test: ClientUnderTest, real_files: Path) -> None:
-    paths = [path for path in real_files.rglob("*") if path.name.endswith((".csv", ".csv.gz", ".parquet"))]
-    for path in sorted(paths, key=lambda path: path.stat().st_size)[:12]:
-        client_under_test.account.put_object(f"exports/real/{path.name}", path.read_bytes())
-    client_under_test.ingest()
-    assert SourceFile.objects.filter(status="INGESTED").count() > 5
-    assert verify(client_under_test, "--against-s3")[:2] == (0, set())
 
 
 def in_a_thread(work: Callable[[], Report], reports: list[Report]) -> Thread:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,21 @@ from ingestion.exporting.export import export
 from ingestion.exporting.writers import Format
 from ingestion.formats.as_text import as_text
 from ingestion.selection import Selection, of_file
+from ingestion.verification.verify import verify_file
 from tests.builders import ClientUnderTest
+from tests.conftest import REAL_FILES
 from tests.ingestion.formats.csv_by_hand import read_by_hand
-from tests.ingestion.test_real_files import found, ingested
+from tests.ingestion.test_real_files import assert_stored_as_read, found, ingested
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db(transaction=True, databases=["default", "progress"])]
 
 MOST_ROWS = 10_000
+GROUND_TRUTH = REAL_FILES / "nise" / "GROUND_TRUTH.json"
+TRUE_ROWS = (
+    {f"nise/{file['key']}": file["rows"] for file in json.loads(GROUND_TRUTH.read_text())}
+    if GROUND_TRUTH.exists()
+    else {}
+)
 
 
 def exported(selection: Selection, as_format: Format) -> bytes:
@@ -43,12 +52,17 @@ def parquet(data: bytes | Path) -> pa.Table:
 
 
 @pytest.mark.parametrize("name", found(".csv", ".csv.gz"))
-def test_a_real_csv_comes_out_as_other_readers_have_its_source(
+def test_a_real_csv_is_stored_as_read_is_verified_and_comes_out_as_other_readers_have_it(
     client_under_test: ClientUnderTest, real_files: Path, name: str
 ) -> None:
     body = (real_files / name).read_bytes()
     source = gzip.decompress(body) if name.endswith(".gz") else body
-    selection = of_file(ingested(client_under_test, real_files / name).pk)
+    file = ingested(client_under_test, real_files / name)
+    assert file.row_count == TRUE_ROWS.get(name, file.row_count)
+    assert_stored_as_read(file, source)
+    verified = verify_file(file.pk, "test", against_s3=True)
+    assert (verified.rows, verified.told, verified.not_compared) == (file.row_count, [], [])
+    selection = of_file(file.pk)
     ours = exported(selection, Format.CSV)
     for row, (line, expected) in enumerate(itertools.zip_longest(lines(ours), lines(source))):
         assert line == expected, f"row {row}"
