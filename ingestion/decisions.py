@@ -20,19 +20,25 @@ ACTIONS = {
 
 @transaction.atomic
 def decide(export: Export, decision: Export.Decision, person: str) -> None:
-    """Say whether an export is loaded; its pending deliveries tell. What is loaded of it already stays.
-
-    Of one that is loaded though another holds the same lines, it is noted: no discovery overrules that.
-    """
+    """Say whether an export is loaded. What is loaded of it already stays."""
     locked = Export.objects.select_for_update(no_key=True).get(pk=export.pk)
     before, locked.decision = locked.decision, decision
-    if decision == Export.Decision.LOAD:
-        locked.overlaps = locked.overlaps or overlap_of(locked)
-    locked.save(update_fields=["decision", "overlaps"])
-    tell_undecided(Export.objects.filter(pk=export.pk))
+    locked.save(update_fields=["decision"])
+    follow_decision(locked)
     export.decision, export.overlaps = decision, locked.overlaps
     detail = {"export": export.name, "before": before}
     record(person, ACTIONS[decision], connection=export.connection, detail=detail)
+
+
+def follow_decision(export: Export) -> None:
+    """What a decision brings with it, in its transaction: the export's pending deliveries tell of it.
+
+    Of one that is loaded though another holds the same lines, it is noted: no discovery overrules that.
+    """
+    if export.decision == Export.Decision.LOAD and not export.overlaps:
+        export.overlaps = overlap_of(export)
+        export.save(update_fields=["overlaps"])
+    tell_undecided(Export.objects.filter(pk=export.pk))
 
 
 @transaction.atomic

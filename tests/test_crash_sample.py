@@ -9,7 +9,7 @@ from tests.conftest import REPOSITORY
 
 # Of what the processes say as they break; what ended the run is told last.
 MOST_SAID = 4000
-COMMAND = [sys.executable, "-m", "tests.crash", "--kills", "5", "--cluster-kills", "2", "--seed", "1749"]
+COMMAND = [sys.executable, "-m", "tests.crash", "--kills", "8", "--cluster-kills", "2", "--seed", "25257"]
 
 
 def test_a_few_crashes_lose_double_and_half_show_nothing() -> None:
@@ -18,7 +18,7 @@ def test_a_few_crashes_lose_double_and_half_show_nothing() -> None:
         COMMAND, check=False, cwd=REPOSITORY, env=own, capture_output=True, text=True, timeout=500
     )
     assert run.returncode == 0, run.stdout + run.stderr[-MOST_SAID:]
-    assert ", 5 crashes, " in run.stdout.replace(";", ",")
+    assert ", 8 crashes, " in run.stdout.replace(";", ",")
     assert "restarted beneath a real cluster | 1 |" in run.stdout
     assert "before the attempt | 1 |" in run.stdout
     assert re.search(r" [1-9]\d* of reloads", run.stdout)

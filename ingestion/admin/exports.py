@@ -9,11 +9,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from ingestion.admin.clients import NeverDeleted
-from ingestion.decisions import decide
+from ingestion.decisions import decide, follow_decision
 from ingestion.drift import names_that_differ_by_case
 from ingestion.figures import bytes_text, count_text
 from ingestion.models import Export
-from ingestion.overlaps import overlap_of
 from ingestion.staff_actions import record
 
 
@@ -41,9 +40,9 @@ class ExportAdmin(NeverDeleted):
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Export, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Save what the form allowed, and record it."""
-        if "decision" in form.changed_data and obj.decision == Export.Decision.LOAD:
-            obj.overlaps = obj.overlaps or overlap_of(obj)
         super().save_model(request, obj, form, change)
+        if "decision" in form.changed_data:
+            follow_decision(obj)
         changed: dict[str, Any] = {
             name: {"before": form.initial[name], "after": form.cleaned_data[name]}
             for name in form.changed_data

@@ -1,8 +1,9 @@
 """Service users, each with a scope, and their tokens: hashed, expiring, revocable."""
 
+from contextlib import suppress
 from datetime import timedelta
 
-from django.db import models
+from django.db import DatabaseError, models, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from knox.crypto import hash_token
@@ -72,10 +73,14 @@ class Token(AbstractAuthToken):
         return self.revoked_at is None and self.user.enabled and self.expiry > timezone.now()
 
     def note_use(self) -> None:
-        """Keep when it was last used: a token nobody uses can go, one used at night is asked about."""
+        """Keep when it was last used: a token nobody uses can go, one used at night is asked about.
+
+        Where the database takes no writes nothing is kept, and the API can be read all the same.
+        """
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at > NOTED_EVERY:
-            Token.objects.filter(pk=self.pk).update(last_used_at=now)
+            with suppress(DatabaseError), transaction.atomic():
+                Token.objects.filter(pk=self.pk).update(last_used_at=now)
 
     @classmethod
     def make(cls, user: ServiceUser, made_by: str, lasts: timedelta) -> tuple["Token", str]:

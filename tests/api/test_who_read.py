@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from ingestion.management.checking import actor
@@ -12,6 +13,7 @@ from ingestion.models import StaffAction
 from kcx.api.models import Token
 from tests.api.asking import of_all
 from tests.builders import ClientUnderTest, csv_gz
+from tests.read_only import read_only_database
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "progress"])
 
@@ -54,6 +56,26 @@ def test_an_export_is_kept_with_who_is_at_the_shell(client: ClientUnderTest, tmp
     file = str(client.file(KEY).pk)
     call_command("export", "--file", file, "--format", "csv", "--output", str(tmp_path / "a.csv"))
     assert noted() == [(actor(), "export", client.connection.pk, 2)]
+
+
+def test_an_export_that_finds_its_file_there_already_gives_no_rows_out(
+    client: ClientUnderTest, tmp_path: Path
+) -> None:
+    target, file = tmp_path / "a.csv", str(client.file(KEY).pk)
+    target.write_bytes(b"mine")
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("export", "--file", file, "--format", "csv", "--output", str(target))
+    assert noted() == []
+
+
+def test_where_nothing_can_be_written_the_api_is_read_all_the_same_but_nothing_is_downloaded(
+    client: ClientUnderTest,
+) -> None:
+    asker, file = of_all(), client.file(KEY)
+    with read_only_database():
+        assert asker.ask(f"files/{file.pk}/rows/").json()["results"]
+        assert asker.ask(f"files/{file.pk}/download/").status_code == 500
+    assert noted() == []
 
 
 def test_a_tokens_last_use_is_kept_to_the_minute(client: ClientUnderTest) -> None:

@@ -67,7 +67,6 @@ class Command(KcxCommand):
             stream = export(
                 _selection(options), options["format"], options["columns"], options["compression"]
             )
-            note_export(stream, actor(), "export")
             _write(stream, options)
         except TargetExists as error:
             raise CommandError(
@@ -117,6 +116,7 @@ def _write(stream: ExportStream, options: dict[str, Any]) -> None:
     else:
         targets = [Path(output), Path(receipt or f"{output}.receipt.json")]
     with written(targets, force=force) as files:
+        note_export(stream, actor(), "export")
         data = sys.stdout.buffer if output == STANDARD_OUTPUT else files.pop(0)
         data.writelines(stream)
         data.flush()

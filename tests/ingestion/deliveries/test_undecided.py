@@ -1,7 +1,10 @@
 """What was delivered and never shown has a reason, also where only a decision is missing."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client as Browser
+from django.urls import reverse
 
 from ingestion.decisions import decide
 from ingestion.models import ClientConnection, Export
@@ -63,3 +66,13 @@ def test_what_is_wrong_with_a_delivery_is_told_before_that_it_awaits_a_decision(
     undecided.discover()
     ((status, reason),) = never_current()
     assert (status, reason.partition(":")[0]) == ("INCOMPLETE", "1 of 1 listed files are missing")
+
+
+def test_a_decision_on_the_exports_page_is_told_at_once(undecided: ClientUnderTest) -> None:
+    BillingService(undecided.account).deliver(OVERWRITE, MARCH, [part("1")], at=NOON)
+    undecided.discover()
+    page = reverse("admin:ingestion_export_change", args=[Export.objects.get().pk])
+    chief = Browser()
+    chief.force_login(User.objects.create_superuser("chief"))
+    assert chief.post(page, {"decision": "IGNORE", "_save": "Save"}, secure=True).status_code == 302
+    assert never_current() == [("PENDING", "Staff decided not to load its export.")]

@@ -16,6 +16,7 @@ import pytest
 from ingestion.exporting.export import export
 from ingestion.exporting.writers import Format
 from ingestion.formats.as_text import as_text
+from ingestion.models import SourceFile
 from ingestion.selection import Selection, of_file
 from ingestion.verification.verify import verify_file
 from tests.builders import ClientUnderTest
@@ -60,8 +61,7 @@ def test_a_real_csv_is_stored_as_read_is_verified_and_comes_out_as_other_readers
     file = ingested(client_under_test, real_files / name)
     assert file.row_count == TRUE_ROWS.get(name, file.row_count)
     assert_stored_as_read(file, source)
-    verified = verify_file(file.pk, "test", against_s3=True)
-    assert (verified.rows, verified.told, verified.not_compared) == (file.row_count, [], [])
+    assert_verified(file)
     selection = of_file(file.pk)
     ours = exported(selection, Format.CSV)
     for row, (line, expected) in enumerate(itertools.zip_longest(lines(ours), lines(source))):
@@ -73,6 +73,12 @@ def test_a_real_csv_is_stored_as_read_is_verified_and_comes_out_as_other_readers
     for place, column in enumerate(table.columns):
         assert column.type == pa.string()
         assert column.to_pylist() == [row[place] for row in rows]
+
+
+def assert_verified(file: SourceFile) -> None:
+    """Its rows are those of its object in the bucket."""
+    verified = verify_file(file.pk, "test", against_s3=True)
+    assert (verified.rows, verified.told, verified.not_compared) == (file.row_count, [], [])
 
 
 def by_hand(data: bytes) -> list[list[str | None]]:
@@ -88,7 +94,9 @@ def test_a_real_parquet_comes_out_as_pyarrow_reads_its_source(
 ) -> None:
     path = cut(real_files / name, tmp_path)
     source = parquet(path)
-    selection = of_file(ingested(client_under_test, path).pk)
+    file = ingested(client_under_test, path)
+    assert_verified(file)
+    selection = of_file(file.pk)
     for ours in (
         parquet(exported(selection, Format.PARQUET)),
         pa.ipc.open_stream(exported(selection, Format.ARROW)).read_all(),
